@@ -1,0 +1,151 @@
+/* queue.h - the jobs of this node: order, leases, retries, items, dead letters. Decides; does no I/O of its own.
+ *
+ * Everything here runs on the loop thread. The clock is a parameter (Unix milliseconds). Every change is a store batch;
+ * hooks tell the others what happened. One `struct queues` holds all queues; one `struct queue` the waiting jobs of one
+ * (namespace, capability).
+ *
+ * INVARIANTS (checked at every step by the simulator, tests/sim)
+ *  - a job is in exactly one place: scheduled heap, one of 10 FIFO lists, leased, settling
+ *  - order: greatest priority + floor(waited / 60 s) (at most 9) first, then first come
+ *  - at most one valid fence per job: epoch << 32 | lease count; completions with another are refused (E_FENCE)
+ *  - nothing is leased before its submit is durable; nothing is `ended` before its end is durable
+ *  - an acknowledged job ends exactly once: completed, failed (dead letter) or cancelled
+ */
+#pragma once
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "job/job.h"
+#include "store/store.h"
+
+#include <stdint.h>
+
+struct queues;
+struct queue; /* .name etc. by queue_info() */
+
+/* A live job. Fields are for reading by others; only queue/ writes. */
+struct job {
+	uint64_t id;
+	struct queue *queue;
+	struct list link; /* in its FIFO list, or in the holder's list while leased */
+	int64_t submitted_at_ms, due_at_ms; /* due: of the current wait */
+	uint64_t run_id;		 /* or 0 */
+	uint32_t step;
+	uint32_t timeout_ms;	 /* of one attempt */
+	uint32_t lease_count;
+	uint16_t max_attempts, attempts, crashes; /* attempts that were started; crashes of them */
+	uint8_t priority;
+	uint8_t state; /* enum job_state */
+	struct job_more *more; /* rarely used fields (parent, expiry, tags, keys, trace ...) or NULL */
+	void *holder;		   /* while leased: whose; set by the caller of queue_lease */
+};
+
+enum queue_end { END_COMPLETED, END_FAILED, END_CANCELLED };
+
+struct job_outcome { /* of a job that is over */
+	enum queue_end end;
+	struct bytes result;	/* JSON, or {"blob":...}; borrowed */
+	struct job_error error; /* END_FAILED, END_CANCELLED */
+};
+
+enum revoke_reason { REVOKE_CANCELLED, REVOKE_TIMEOUT, REVOKE_LEASE };
+
+struct queue_hooks { /* set once by the wiring; any may be NULL; all are called on the loop thread */
+	void *context;
+	void (*ready)(void *context, struct queue *q); /* a job can be leased now */
+	void (*revoke)(void *context, struct job *j, enum revoke_reason why); /* its handler should stop; the fence is void already */
+	/* A new item, before it is committed. The pipeline adds the job it becomes to the same batch; its id goes to *becomes. */
+	void (*item)(void *context, struct job *j, uint64_t key, struct bytes data, struct store_batch *b, uint64_t *becomes);
+	void (*ending)(void *context, struct job *j, const struct job_outcome *o, struct store_batch *b); /* before the commit */
+	void (*ended)(void *context, struct job *j, const struct job_outcome *o); /* durable; j is freed afterwards */
+	void (*progress)(void *context, struct job *j, int percent, struct bytes message);
+};
+
+struct queue_limits { /* of one capability; set by the wiring from configuration and from the capability itself */
+	int max_attempts;			   /* default 3 */
+	int64_t retry_base_ms, retry_cap_ms; /* default 1 s, 5 min: wait = min(cap, base * 2^(n-1)) * U(0.5, 1) */
+	int max_crashes;			   /* default 3: then a dead letter */
+	int64_t timeout_ms;			   /* default of one attempt */
+	int64_t keep_results_ms;	   /* default 7 days */
+};
+
+struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_seed, const struct queue_hooks *hooks);
+/* Reads every live job back. Leased jobs come back as pending; `held` ones are claimed by queue_reclaim before dispatch begins. */
+enum errcode queues_load(struct queues *qs, int64_t now_ms, struct err *e);
+void queues_free(struct queues *qs);
+
+/* The queue, made when it is not there (a queue exists before any worker does). */
+struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes capability);
+void queue_set_limits(struct queue *q, const struct queue_limits *limits);
+struct bytes queue_capability(const struct queue *q);
+struct bytes queue_namespace(const struct queue *q);
+
+/* ── submit ──
+ * All or nothing, one commit. `done` is called once, after the commit: ids[i] of each spec (of the earlier job, when the
+ * idempotency key is known: then existing[i]). On a refusal it returns the code at once and `done` is not called. */
+struct submit_reply {
+	enum errcode code; /* E_NO_SPACE ... */
+	size_t n;
+	const uint64_t *ids;
+	const bool *existing;
+};
+enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size_t n, int64_t now_ms,
+	void (*done)(void *context, const struct submit_reply *reply), void *context, struct err *e);
+/* As a part of another batch (an item that becomes a job; the next step of a run). Leasable when the batch is durable. */
+uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms);
+
+/* ── run ── */
+struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder); /* NULL: nothing to do (empty or paused) */
+uint64_t job_fence(const struct queues *qs, const struct job *j);
+void job_started(struct job *j, int64_t now_ms);		  /* the handler runs: from now on an attempt, and the timeout counts */
+void job_release(struct job *j, int64_t now_ms);		  /* not started: back to its place, no attempt counted */
+struct job *queues_find(struct queues *qs, uint64_t id);  /* live ones only */
+/* Reads the input of a live job: from the cache, or the store (blocks some microseconds). */
+enum errcode job_read_input(struct queues *qs, struct job *j, struct buf *out, struct err *e);
+enum errcode job_read_checkpoint(struct queues *qs, struct job *j, struct buf *out, struct err *e); /* empty when there is none */
+/* After a restart: this holder says it still runs `id` under `fence`. E_FENCE: no, tell it to stop. */
+enum errcode queue_reclaim(struct queues *qs, uint64_t id, uint64_t fence, int64_t now_ms, void *holder, struct job **out);
+
+/* Each: E_FENCE when the fence is old; E_NOT_FOUND; outcome follows by hooks. `done` (may be NULL) when durable. */
+typedef void queue_done(void *context, enum errcode code);
+enum errcode queue_complete(struct queues *qs, uint64_t id, uint64_t fence, struct bytes result, int64_t now_ms, queue_done *done, void *context, struct err *e);
+enum errcode queue_fail(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *error, int64_t now_ms, queue_done *done, void *context, struct err *e);
+/* The holder died with the job started: an attempt, a crash; requeued at once (no backoff for the first crash) or a dead letter. */
+enum errcode queue_crashed(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence, int64_t now_ms, struct err *e);
+enum errcode queue_item(struct queues *qs, uint64_t id, uint64_t fence, uint64_t key, struct bytes data, int64_t now_ms, queue_done *done, void *context, struct err *e); /* a known key is dropped: done(E_OK) */
+enum errcode queue_checkpoint(struct queues *qs, uint64_t id, uint64_t fence, struct bytes data, int64_t now_ms, queue_done *done, void *context, struct err *e);
+enum errcode queue_progress(struct queues *qs, uint64_t id, uint64_t fence, int percent, struct bytes message, int64_t now_ms, struct err *e);
+
+/* ── manage ── */
+enum errcode queue_cancel(struct queues *qs, uint64_t id, int64_t now_ms, queue_done *done, void *context, struct err *e); /* E_STATE when over */
+enum errcode queue_replay(struct queues *qs, uint64_t dead_id, int64_t now_ms, queue_done *done, void *context, struct err *e);
+enum errcode queue_purge(struct queues *qs, uint64_t dead_id, queue_done *done, void *context, struct err *e);
+void queue_pause(struct queue *q, bool paused); /* durable (STORE_SETTING) */
+
+/* Due jobs, timeouts, expiries, old results (a bounded number a call). Returns when to be called next. */
+int64_t queues_tick(struct queues *qs, int64_t now_ms);
+
+struct queue_info {
+	struct bytes namespace, capability;
+	uint64_t pending, scheduled, processing, failed, completed_total, failed_total, crashed_total, duplicates_total;
+	int64_t oldest_at_ms; /* submitted_at of the oldest pending, 0 when none */
+	bool paused;
+};
+void queue_get_info(const struct queue *q, struct queue_info *out);
+void queues_each(struct queues *qs, void (*visit)(void *context, struct queue *q), void *context);
+void queues_each_live(struct queues *qs, bool (*visit)(void *context, struct job *j), void *context); /* newest first; false stops */
+
+/* What any job, live or over, looks like to clients: decoded from the live record or from DONE/DEAD heads. */
+struct job_view {
+	uint64_t id, run_id, fence;
+	struct bytes namespace, capability, tags;
+	enum job_state state;
+	int priority, attempts, max_attempts, crashes;
+	int64_t submitted_at_ms, started_at_ms, finished_at_ms, due_at_ms;
+	int progress_percent; /* -1: none said */
+	struct bytes progress_message;
+	struct job_error error; /* of the last failed attempt; code "" when none */
+};
+void job_get_view(const struct queues *qs, const struct job *j, struct job_view *out);
+/* For rows of STORE_DONE and STORE_DEAD (any thread; borrowed from head). */
+enum errcode job_view_decode(enum store_table table, uint64_t id, struct bytes head, struct job_view *out, struct err *e);

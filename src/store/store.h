@@ -1,0 +1,106 @@
+/* store.h - durable rows, written in atomic batches. No job verbs: it keeps rows and knows nothing of what they mean.
+ *
+ * A row lives in a table under (id, sub) or under a text key, and has a `head` (small, read back by store_load when the
+ * engine starts and filtered by store_list) and a `body` (read only on demand: bodies of waiting jobs stay on disk).
+ *
+ * RULES
+ *  1 A batch is atomic. Whatever can be refused was decided in memory before: no batch can fail alone. If the disk fails, the
+ *    whole group fails: with E_NO_SPACE nothing of it was kept and the store goes on; with E_IO (fsync) the store is dead
+ *    and the engine must exit and recover from disk. It is never retried.
+ *  2 store_commit() takes the batch and returns at once; `done` is called on the loop thread after the batch is durable
+ *    (or failed), in the order of the commits. Nothing is acknowledged or dispatched before that.
+ *  3 Group commit: the writer takes every batch that waits. A row's bytes are copied into the batch when added.
+ *  4 The epoch: open() raises it in the store; a commit under an older epoch is refused (E_FENCE) for ever after.
+ * Implementations: memory.c (template, test double), sqlite.c. The contract test (store_contract_test.c) runs on both. */
+#pragma once
+#include "base/bytes.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum store_table { /* what each keeps: the owner folder documents its head */
+	STORE_JOB,		  /* (job id): live jobs; body = input */
+	STORE_DONE,		  /* (job id): completed and cancelled; body = result */
+	STORE_DEAD,		  /* (job id): dead letters; body = input */
+	STORE_ITEM,		  /* (job id, item key): body = item */
+	STORE_CHECKPOINT, /* (job id): body = checkpoint */
+	STORE_ATTEMPT,	  /* (job id, attempt): failed attempts: head = when, error */
+	STORE_KEY,		  /* (text key): idempotency and unique keys: head = job id, expiry */
+	STORE_RUN,		  /* (run id): head = state of the run; body = input/result */
+	STORE_SETTING,	  /* (text key): paused queues, workers added at run time ...: body = JSON */
+	STORE_TABLES
+};
+
+struct store_key {
+	uint64_t id, sub;
+	struct bytes text; /* tables STORE_KEY and STORE_SETTING: up to 512 bytes; there id and sub are 0 */
+};
+
+struct store_batch; /* heap; made by store_batch_new, owned by the store from store_commit on */
+
+struct store_batch *store_batch_new(void);
+void store_batch_free(struct store_batch *b); /* only one that was not committed */
+bool store_batch_empty(const struct store_batch *b);
+size_t store_batch_bytes(const struct store_batch *b);
+void store_batch_put(struct store_batch *b, enum store_table table, struct store_key key, struct bytes head, struct bytes body); /* insert or replace */
+void store_batch_put_head(struct store_batch *b, enum store_table table, struct store_key key, struct bytes head); /* the row exists; its body stays */
+void store_batch_delete(struct store_batch *b, enum store_table table, struct store_key key);			/* may not exist */
+void store_batch_delete_all(struct store_batch *b, enum store_table table, uint64_t id);				/* every sub of id */
+
+/* One row as seen by a visitor; bytes are borrowed for the call. */
+struct store_row {
+	enum store_table table;
+	struct store_key key;
+	struct bytes head, body; /* body is {NULL,0} where only heads are read */
+	uint64_t body_size;
+};
+typedef bool store_visit(void *context, const struct store_row *row); /* false stops; which thread: see the caller */
+
+struct store_range { /* in ascending order of the key, or descending */
+	enum store_table table;
+	struct store_key from; /* inclusive; zero: from the beginning (or the end when descending) */
+	uint64_t id;		   /* when not 0: only rows of this id */
+	bool descending, bodies;
+	unsigned scan_max; /* give up after so many rows were looked at; 0: no limit */
+};
+
+struct store;
+
+struct store_stats {
+	uint64_t epoch, commits, batches, rows_written, bytes_written;
+	uint64_t file_bytes, wal_bytes;
+	uint64_t pending_batches; /* waiting for the writer */
+	bool full, dead;
+};
+
+struct store_ops {
+	const char *name; /* "sqlite" */
+	void (*close)(struct store *s); /* waits for the writer; frees s. Loop thread */
+	void (*commit)(struct store *s, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
+	/* Every row's head, in ascending order of the key. Blocks: only before the loop runs. */
+	enum errcode (*load)(struct store *s, enum store_table table, store_visit *visit, void *context, struct err *e);
+	/* Blocks for one lookup (about 10 microseconds in the page cache): E_NOT_FOUND. Copies into *head, *body (either NULL).
+	 * Any thread that owns its own reader: see store_reader. */
+	enum errcode (*read)(struct store *s, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e);
+	/* Asynchronous: visits on the reader thread, then `done` on the loop thread. The visitor must only touch its context. */
+	void (*list)(struct store *s, const struct store_range *range, store_visit *visit, void (*done)(void *context, enum errcode code), void *context);
+	void (*stats)(struct store *s, struct store_stats *out);
+};
+
+struct store {
+	const struct store_ops *ops; /* implementations embed this struct first */
+	uint64_t epoch;
+};
+
+struct loop;
+
+/* loop: callbacks come there; NULL for tests: then the caller drives with store_memory_flush / the commit is synchronous.
+ * E_CONFLICT: another process holds the directory (its pid is named). */
+enum errcode store_sqlite_open(struct loop *loop, const char *directory, struct store **out, struct err *e);
+enum errcode store_memory_open(struct loop *loop, struct store **out, struct err *e);
+
+static inline void store_commit(struct store *s, struct store_batch *b, void (*done)(void *, enum errcode), void *context)
+{
+	s->ops->commit(s, b, done, context);
+}

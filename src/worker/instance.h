@@ -1,0 +1,77 @@
+/* instance.h - one running replica of a worker, and its life: the same table for every type.
+ *
+ *   uninitialized ─► initializing ─► initialized ─► starting ─► running ─► stopping ─► stopped
+ *                         │                            │           │                      │
+ *                         └──────────► failed ◄────────┴───────────┘      starting ◄──────┘
+ *                                        └── retry ──► starting,   give up ──► stopped
+ *
+ * Pure: the clock is a parameter; runners and the supervisor (worker/supervisor.h) act on it. Loop thread only. */
+#pragma once
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "worker/runner.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum instance_state {
+	INSTANCE_UNINITIALIZED,
+	INSTANCE_INITIALIZING,
+	INSTANCE_INITIALIZED,
+	INSTANCE_STARTING,
+	INSTANCE_RUNNING,
+	INSTANCE_STOPPING,
+	INSTANCE_STOPPED,
+	INSTANCE_FAILED,
+	INSTANCE_STATES
+};
+const char *instance_state_word(enum instance_state s);
+
+struct instance_error { /* the last one; category: "config", "start", "crash", "timeout", "health", "stop" */
+	char category[16], phase[16]; /* phase: initialize start run stop */
+	char details[512];
+	int64_t at_ms;
+	bool recoverable;
+};
+
+struct capability { /* as announced by the worker (HELLO) or read from the module's export; owned by the instance's worker */
+	char *name, *version, *summary, *mode;
+	char *tags_json, *input_schema, *output_schema, *item_schema, *errors_json; /* NULL when none */
+	uint32_t flags; /* REEVE_SERIAL ... */
+};
+
+struct worker; /* worker/worker.h: what configuration declares */
+
+struct instance {
+	char id[96]; /* "<worker id>-<6 hex>" */
+	struct worker *worker;
+	const struct runner_ops *runner;
+	enum instance_state state;
+	struct instance_error last_error;
+	int64_t started_at_ms, state_since_ms;
+	int pid; /* 0 for a module */
+	char endpoint_type[16], endpoint_address[256];
+	unsigned concurrency, prefetch;
+	struct capability *capabilities; /* valid from `running` on */
+	size_t capability_n;
+	unsigned in_flight;	   /* deliveries given and not over */
+	struct list deliveries; /* of struct delivery.link */
+	bool draining, healthy;
+	char health_why[256];
+	unsigned restarts;
+	struct list link; /* in worker->instances */
+	void *runner_data;
+};
+
+struct instance_events { /* what runners tell the supervisor; set once by the wiring; loop thread */
+	void *context;
+	void (*running)(void *context, struct instance *i);	 /* capabilities are known; work can be given */
+	void (*credit)(void *context, struct instance *i);	 /* a place is free again */
+	void (*stopped)(void *context, struct instance *i);	 /* as asked; nothing of it is left */
+	void (*failed)(void *context, struct instance *i, const struct instance_error *error); /* nothing of it is left, or it is being ended */
+	void (*health)(void *context, struct instance *i, bool healthy, const char *why);
+};
+
+/* Moves along the table; refuses any other transition: E_STATE, naming the state and what would be allowed. */
+enum errcode instance_move(struct instance *i, enum instance_state to, int64_t now_ms, struct err *e);
