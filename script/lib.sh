@@ -41,5 +41,5 @@ build_products() {
 # null formats and uninitialised values where there are none; those warnings count in the plain build only.
 build_asan() {
 	build_dir build-asan -Db_sanitize=address,undefined -Db_lundef=false \
-		-Dc_args=-Wno-format-truncation,-Wno-format-overflow,-Wno-maybe-uninitialized,-Wno-stringop-overflow,-Wno-stringop-truncation,-Wno-nonnull
+		-Dc_args="-Wno-format-truncation -Wno-format-overflow -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-truncation -Wno-nonnull"
 }
