@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=${REEVE_JOBS:-$(nproc)}
-# Debian's own Python: the one that has meson, and the one that every Debian 12 has.
+# Debian's own Python: the one that has meson, and the one that every Debian 12 has. For those who source this.
+# shellcheck disable=SC2034
 python=${PYTHON:-/usr/bin/python3}
 export PYTHONDONTWRITEBYTECODE=1
 
