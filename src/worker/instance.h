@@ -35,13 +35,20 @@ struct instance_error { /* the last one; category: "config", "start", "crash", "
 	bool recoverable;
 };
 
-struct capability { /* as announced by the worker (HELLO) or read from the module's export; owned by the instance's worker */
+struct
+	capability { /* as announced by the worker (HELLO) or read from the module's export; owned by the instance's worker */
 	char *name, *version, *summary, *mode;
 	char *tags_json, *input_schema, *output_schema, *item_schema, *errors_json; /* NULL when none */
 	uint32_t flags; /* REEVE_SERIAL ... */
 };
 
 struct worker; /* worker/worker.h: what configuration declares */
+
+#define INSTANCE_HISTORY 32 /* transitions remembered */
+struct instance_change {
+	enum instance_state from, to;
+	int64_t at_ms;
+};
 
 struct instance {
 	char id[96]; /* "<worker id>-<6 hex>" */
@@ -55,23 +62,54 @@ struct instance {
 	unsigned concurrency, prefetch;
 	struct capability *capabilities; /* valid from `running` on */
 	size_t capability_n;
-	unsigned in_flight;	   /* deliveries given and not over */
+	unsigned in_flight; /* deliveries given and not over */
 	struct list deliveries; /* of struct delivery.link */
 	bool draining, healthy;
 	char health_why[256];
 	unsigned restarts;
 	struct list link; /* in worker->instances */
-	void *runner_data;
+	void *runner_data; /* the runner's own */
+	void *dispatch_data; /* dispatch's own */
+
+	/* the supervisor's */
+	int64_t next_try_at_ms; /* failed: when it is started again; 0: not by itself */
+	unsigned failures; /* since it last ran for a while */
+	int64_t first_failure_at_ms;
+	bool leaving; /* ends for good: scaled away, or its worker is removed */
+	bool restart_wanted; /* stopping, to start again */
+	struct instance_change
+		history[INSTANCE_HISTORY]; /* a ring: the last one is at (history_n - 1) % INSTANCE_HISTORY */
+	unsigned history_n;
 };
 
 struct instance_events { /* what runners tell the supervisor; set once by the wiring; loop thread */
 	void *context;
-	void (*running)(void *context, struct instance *i);	 /* capabilities are known; work can be given */
-	void (*credit)(void *context, struct instance *i);	 /* a place is free again */
-	void (*stopped)(void *context, struct instance *i);	 /* as asked; nothing of it is left */
-	void (*failed)(void *context, struct instance *i, const struct instance_error *error); /* nothing of it is left, or it is being ended */
+	void (*running)(void *context, struct instance *i); /* capabilities are known; work can be given */
+	void (*credit)(void *context, struct instance *i); /* a place is free again */
+	void (*stopped)(void *context, struct instance *i); /* as asked; nothing of it is left */
+	void (*failed)(void *context, struct instance *i,
+		const struct instance_error *error); /* nothing of it is left, or it is being ended */
 	void (*health)(void *context, struct instance *i, bool healthy, const char *why);
+	/* After a reconnect the worker says it still holds this job, or has its result: the delivery to go on with, already in
+	 * i->deliveries; NULL: its lease was taken away, tell it to stop. Before `running` of a new engine's first sight of it. */
+	struct delivery *(*reclaim)(void *context, struct instance *i, uint64_t id, uint64_t fence, bool started);
 };
 
 /* Moves along the table; refuses any other transition: E_STATE, naming the state and what would be allowed. */
 enum errcode instance_move(struct instance *i, enum instance_state to, int64_t now_ms, struct err *e);
+
+/* The state `to` may be reached from `from`: one of the 12 arrows above. */
+bool instance_may(enum instance_state from, enum instance_state to);
+
+/* A new instance of w, uninitialized; id NULL: one is made from `random`. Appended to w->instances. */
+struct instance *instance_new(
+	struct worker *w, const struct runner_ops *runner, const char *id, uint32_t random, int64_t now_ms);
+void instance_free(struct instance *i); /* taken out of its worker */
+void instance_forget_capabilities(struct instance *i);
+
+/* Says what went wrong last; the formatted sentence is cut at its size. */
+void instance_set_error(struct instance *i, const char *category, const char *phase, bool recoverable, int64_t now_ms,
+	const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* {"id","state","type","last_error",...}: diagnostics with the names that clients rely on. `usage` is JSON or NULL. */
+void instance_diagnostics(const struct instance *i, const char *usage, struct buf *out);

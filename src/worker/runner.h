@@ -16,20 +16,20 @@ struct delivery;
 /* One call of a handler: a durable job's attempt, or a transactional call (reeve_call, /v1/invoke): the runner cannot tell.
  * Made and owned by dispatch; lives until finished() or lost() has returned. */
 struct delivery {
-	uint64_t id;		/* the job's id, or one made for the call */
+	uint64_t id; /* the job's id, or one made for the call */
 	uint64_t fence;
-	uint32_t attempt;	/* from 1 */
+	uint32_t attempt; /* from 1 */
 	uint16_t capability; /* index into the instance's capabilities */
 	int64_t deadline_ms; /* Unix time; INT64_MAX: none */
-	struct bytes input;	 /* inline bytes; {NULL,0} when the input is only a blob */
-	char blob[80];		 /* "sha256:..." when the input names one, else "" */
+	struct bytes input; /* inline bytes; {NULL,0} when the input is only a blob */
+	char blob[80]; /* "sha256:..." when the input names one, else "" */
 	struct bytes checkpoint, traceparent;
 	unsigned item_window; /* items that may be in flight before the handler waits */
 	struct instance *instance;
-	struct list link;	  /* in the instance's list */
+	struct list link; /* in the instance's list */
 	const struct delivery_events *events;
-	void *context;		  /* of events */
-	void *runner_data;	  /* the runner's own */
+	void *context; /* of events */
+	void *runner_data; /* the runner's own */
 	bool started;
 };
 
@@ -57,9 +57,13 @@ struct runner_ops {
 	void (*kill)(struct instance *i, const char *why); /* now */
 	/* Gives work; the instance has credit. Never fails: what goes wrong arrives as lost(). */
 	void (*deliver)(struct instance *i, struct delivery *d);
-	void (*cancel)(struct instance *i, struct delivery *d); /* the handler should stop; finished() or lost() still follows */
-	void (*forget)(struct instance *i, struct delivery *d); /* its outcome no longer counts; d may be freed after this */
+	void (*cancel)(
+		struct instance *i, struct delivery *d); /* the handler should stop; finished() or lost() still follows */
+	void (*forget)(
+		struct instance *i, struct delivery *d); /* its outcome no longer counts; d may be freed after this */
 	void (*item_done)(struct instance *i, struct delivery *d, enum errcode code);
-	void (*settled)(struct instance *i, uint64_t id, uint64_t fence); /* the end is durable: the worker may forget its result */
-	void (*call_done)(struct instance *i, struct delivery *d, uint64_t call_id, struct bytes result, const struct job_error *error);
+	void (*settled)(
+		struct instance *i, uint64_t id, uint64_t fence); /* the end is durable: the worker may forget its result */
+	void (*call_done)(
+		struct instance *i, struct delivery *d, uint64_t call_id, struct bytes result, const struct job_error *error);
 };
