@@ -91,8 +91,14 @@ struct submit_reply {
 };
 enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size_t n, int64_t now_ms,
 	void (*done)(void *context, const struct submit_reply *reply), void *context, struct err *e);
-/* As a part of another batch (an item that becomes a job; the next step of a run). Leasable when the batch is durable. */
+/* As a part of another batch: inside the hooks `item` and `ending` (the queue commits that batch), or in a batch of the
+ * caller's that it then hands to queues_commit. Leasable when the batch is durable. */
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms);
+void queues_commit(struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
+
+/* The head of a STORE_ITEM row (any thread): the job that the item became, or 0. The row stays, as that job's input, until
+ * whoever gave the `becomes` (the pipeline) deletes it; a dead letter of such a job has its own copy of the input. */
+enum errcode item_head_decode(struct bytes head, uint64_t *becomes);
 
 /* ── run ── */
 struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder); /* NULL: nothing to do (empty or paused) */

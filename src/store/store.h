@@ -66,6 +66,7 @@ struct store_range { /* in ascending order of the key, or descending */
 };
 
 struct store;
+struct store_reader;
 
 struct store_stats {
 	uint64_t epoch, commits, batches, rows_written, bytes_written;
@@ -85,8 +86,15 @@ struct store_ops {
 	enum errcode (*read)(struct store *s, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e);
 	/* Asynchronous: visits on the reader thread, then `done` on the loop thread. The visitor must only touch its context. */
 	void (*list)(struct store *s, const struct store_range *range, store_visit *visit, void (*done)(void *context, enum errcode code), void *context);
+	/* Runs work() on the reader thread with a reader of its own (many look-ups that belong together: a run's items with their
+	 * results), then done() on the loop thread. It sees at least every batch whose `done` was called before. */
+	void (*query)(struct store *s, void (*work)(void *context, struct store_reader *r), void (*done)(void *context), void *context);
 	void (*stats)(struct store *s, struct store_stats *out);
 };
+
+/* Inside a query only; both block. */
+enum errcode store_reader_get(struct store_reader *r, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e);
+enum errcode store_reader_scan(struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e);
 
 struct store {
 	const struct store_ops *ops; /* implementations embed this struct first */
