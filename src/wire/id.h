@@ -17,4 +17,5 @@ struct id_source {
 uint64_t id_next(struct id_source *source, int64_t now_ms);
 int64_t id_time_ms(uint64_t id); /* Unix milliseconds of its making */
 void id_format(uint64_t id, char text[ID_TEXT_SIZE]);
-int id_parse(const char *text, size_t size, uint64_t *id); /* 0, or -1: not an id (upper case and I L O are understood) */
+int id_parse(
+	const char *text, size_t size, uint64_t *id); /* 0, or -1: not an id (upper case and I L O are understood) */
