@@ -1,0 +1,88 @@
+#include "os/proc.h"
+
+#include "os/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static bool parse(char *text, struct proc_stat *s)
+{
+	char *at = strrchr(text, ')'); /* the name before it may hold anything, ')' included */
+	if (!at)
+		return false;
+	int parent, group, session;
+	unsigned long long user, kernel, start;
+	long long pages;
+	if (sscanf(at + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %*u %lld",
+			&s->state, &parent, &group, &session, &user, &kernel, &start, &pages) != 8)
+		return false;
+	s->parent = parent;
+	s->group = group;
+	s->session = session;
+	s->start = start;
+	s->cpu_ms = (user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	s->rss_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
+bool proc_stat_read(pid_t pid, struct proc_stat *out)
+{
+	char path[40], text[1024];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	if (fd_read_file(path, text, sizeof text) <= 0)
+		return false;
+	struct proc_stat s = {.pid = pid};
+	if (!parse(text, &s))
+		return false;
+	*out = s;
+	return true;
+}
+
+bool proc_is(pid_t pid, uint64_t start)
+{
+	struct proc_stat s;
+	return pid > 0 && proc_stat_read(pid, &s) && s.start == start && s.state != 'Z' && s.state != 'X';
+}
+
+bool proc_has_environment(pid_t pid, const char *name, const char *value)
+{
+	enum { ENVIRONMENT_MAX = 256 << 10 }; /* bytes looked at: ours stands near the beginning */
+	char path[40];
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	char *text = malloc(ENVIRONMENT_MAX);
+	ssize_t n = text ? fd_read_file(path, text, ENVIRONMENT_MAX) : -1;
+	size_t name_n = strlen(name);
+	bool found = false;
+	for (const char *at = text; n > 0 && at < text + n && !found; at += strlen(at) + 1)
+		found = strncmp(at, name, name_n) == 0 && at[name_n] == '=' && strcmp(at + name_n + 1, value) == 0;
+	free(text);
+	return found;
+}
+
+int proc_open(pid_t pid, uint64_t start)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return -1;
+	if (proc_is(pid, start))
+		return fd;
+	close(fd);
+	errno = ESRCH;
+	return -1;
+}
+
+int proc_signal(int pidfd, int signal)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+void proc_boot_id(char into[40])
+{
+	ssize_t n = fd_read_file("/proc/sys/kernel/random/boot_id", into, 40);
+	into[n < 0 ? 0 : strcspn(into, "\n")] = 0;
+}

@@ -1,0 +1,30 @@
+/* proc.h - what /proc says of a process: who it is (pid and start time), whose child, what it uses. Any thread. */
+#pragma once
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc_stat {
+	pid_t pid, parent, group, session;
+	char state; /* 'R', 'S', 'Z' ... */
+	uint64_t start; /* clock ticks since boot: with it a pid is never mistaken for a later process of the same number */
+	uint64_t cpu_ms; /* user and system, threads included, children not */
+	uint64_t rss_bytes;
+};
+
+/* False: no such process. No allocation. */
+bool proc_stat_read(pid_t pid, struct proc_stat *out);
+
+/* True when the process lives (a zombie does not) and is the one that had this start time. */
+bool proc_is(pid_t pid, uint64_t start);
+
+/* True when the environment it was started with has NAME=value. Of other users' processes one learns nothing: false. */
+bool proc_has_environment(pid_t pid, const char *name, const char *value);
+
+/* A pidfd of that very process (start time checked after opening), close-on-exec; -1: it is gone. */
+int proc_open(pid_t pid, uint64_t start);
+int proc_signal(int pidfd, int signal); /* 0, or -1 with errno */
+
+void proc_boot_id(char into[40]); /* of this boot of the machine; "" when unknown */
