@@ -73,6 +73,8 @@ struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_se
 /* Reads every live job back. Leased jobs come back as pending; `held` ones are claimed by queue_reclaim before dispatch begins. */
 enum errcode queues_load(struct queues *qs, int64_t now_ms, struct err *e);
 void queues_free(struct queues *qs);
+int64_t queues_now(const struct queues *qs);						 /* the latest now_ms that any call brought */
+uint64_t queues_next_id(struct queues *qs, int64_t now_ms);	 /* from the one source of ids of this node */
 
 /* The queue, made when it is not there (a queue exists before any worker does). */
 struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes capability);
