@@ -25,7 +25,7 @@ struct package {
 };
 
 /* The JSON Schema of package.yaml. */
-extern const char package_schema[];
+extern const char *const package_schema;
 
 /* From JSON that package_schema has accepted; `directory` is where the file stands. */
 enum errcode package_parse(const json_t *json, const char *directory, struct package **out, struct err *e);

@@ -85,12 +85,13 @@ struct worker {
 };
 
 /* The JSON Schema of one worker, and of the section: a part of the configuration's schema and of POST /v1/workers. */
-extern const char worker_schema[];
+extern const char *const worker_schema;
 
 /* Makes a worker of JSON that worker_schema has accepted. What a schema cannot say (limits on a module, a bad duration, min above
  * max) is refused here: the sentence names the member and what would be right, and `at` (may be NULL) gets the JSON pointer
  * of the member within the worker, "/replicas/min". */
 enum errcode worker_parse(const json_t *json, struct worker **out, char at[128], struct err *e);
 void worker_free(struct worker *w); /* has no instances any more */
+void worker_code_fini(struct worker_code *c); /* back to empty */
 
 const char *worker_type_word(enum worker_type t); /* "process", "module" */

@@ -1,0 +1,591 @@
+#include "worker/supervisor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct supervisor {
+	struct supervisor_calls calls;
+	struct list workers;
+	uint64_t chance; /* of splitmix64 */
+	bool held, ending;
+};
+
+static void converge(struct supervisor *s, struct worker *w);
+
+static uint64_t chance(struct supervisor *s)
+{
+	uint64_t z = s->chance += 0x9e3779b97f4a7c15;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+static int64_t now(struct supervisor *s)
+{
+	return s->calls.now_ms(s->calls.context);
+}
+
+/* The table was looked at before: a refusal here is a bug of the supervisor or a late event of a runner; both are no reason to end. */
+static bool move(struct supervisor *s, struct instance *i, enum instance_state to)
+{
+	enum instance_state from = i->state;
+	if (instance_move(i, to, now(s), NULL) != E_OK)
+		return false;
+	s->calls.changed(s->calls.context, i, from);
+	return true;
+}
+
+struct supervisor *supervisor_new(const struct supervisor_calls *calls, uint64_t seed)
+{
+	struct supervisor *s = NEW(struct supervisor);
+	s->calls = *calls;
+	s->chance = seed;
+	list_init(&s->workers);
+	return s;
+}
+
+void supervisor_free(struct supervisor *s)
+{
+	if (!s)
+		return;
+	list_each (&s->workers, at) {
+		struct worker *w = container_of(at, struct worker, link);
+		list_each (&w->instances, x)
+			instance_free(container_of(x, struct instance, link));
+		list_remove(&w->link);
+		worker_free(w);
+	}
+	free(s);
+}
+
+/* ── one instance ── */
+
+static void wake_at(struct supervisor *s, int64_t at_ms)
+{
+	s->calls.wake(s->calls.context, at_ms);
+}
+
+static void dismiss(struct supervisor *s, struct instance *i)
+{
+	struct worker *w = i->worker;
+	s->calls.gone(s->calls.context, i);
+	instance_free(i);
+	if (w->removing && list_empty(&w->instances)) {
+		list_remove(&w->link);
+		s->calls.worker_gone(s->calls.context, w);
+		worker_free(w);
+	}
+}
+
+/* When it is tried again: min(cap, delay * 2^(n-1)) * U(0.5, 1). */
+static int64_t backoff(struct supervisor *s, const struct instance *i)
+{
+	const struct worker *w = i->worker;
+	int64_t wait = w->restart_delay_ms;
+	for (unsigned n = 1; n < i->failures && wait < w->restart_cap_ms; n++)
+		wait *= 2;
+	if (wait > w->restart_cap_ms)
+		wait = w->restart_cap_ms;
+	return wait / 2 + (int64_t)(chance(s) % (uint64_t)(wait / 2 + 1));
+}
+
+static bool given_up(const struct instance *i)
+{
+	const struct worker *w = i->worker;
+	return w->restart == WORKER_RESTART_NEVER || !i->last_error.recoverable ||
+		(w->restart_max && i->failures >= w->restart_max);
+}
+
+/* The instance has failed and its failure is written down: decide what is next. */
+static void after_failure(struct supervisor *s, struct instance *i)
+{
+	int64_t t = now(s);
+	if (i->first_failure_at_ms == 0 ||
+		(i->started_at_ms > i->first_failure_at_ms && t - i->started_at_ms > i->worker->restart_window_ms))
+		i->failures = 0;
+	if (i->failures++ == 0)
+		i->first_failure_at_ms = t;
+	i->next_try_at_ms = 0;
+	if (i->leaving || s->ending || !i->worker->wanted) {
+		move(s, i, INSTANCE_STOPPED);
+		if (i->leaving || s->ending)
+			dismiss(s, i);
+		return;
+	}
+	if (i->restart_wanted) {
+		i->restart_wanted = false;
+		i->next_try_at_ms = t;
+	} else if (!given_up(i)) {
+		i->next_try_at_ms = t + backoff(s, i);
+	} else {
+		return; /* stays failed, for everyone to see, until somebody starts or stops it */
+	}
+	wake_at(s, i->next_try_at_ms);
+}
+
+static void fail(struct supervisor *s, struct instance *i)
+{
+	i->pid = 0;
+	if (i->state == INSTANCE_STOPPING) { /* it died while it was asked to stop: that is stopped, too */
+		move(s, i, INSTANCE_STOPPED);
+		if (i->leaving || s->ending) {
+			dismiss(s, i);
+		} else if (i->restart_wanted) {
+			i->next_try_at_ms = now(s);
+			wake_at(s, i->next_try_at_ms);
+		}
+		return;
+	}
+	if (move(s, i, INSTANCE_FAILED))
+		after_failure(s, i);
+}
+
+static void start(struct supervisor *s, struct instance *i)
+{
+	struct err e;
+	i->next_try_at_ms = 0;
+	i->restart_wanted = i->draining = false;
+	i->healthy = true;
+	*i->health_why = 0;
+	if (i->history_n > 3)
+		i->restarts++;
+	if (!move(s, i, INSTANCE_STARTING))
+		return;
+	wake_at(s, now(s) + i->worker->start_timeout_ms + 1);
+	if (i->runner->start(i, &e) == E_OK)
+		return;
+	instance_set_error(i, "start", "start", e.code != E_INVALID && e.code != E_NOT_FOUND, now(s), "%s", e.text);
+	fail(s, i);
+}
+
+void supervisor_initialized(struct supervisor *s, struct instance *i, const struct err *error)
+{
+	if (i->state != INSTANCE_INITIALIZING)
+		return;
+	if (error) {
+		instance_set_error(i, "config", "initialize", false, now(s), "%s", error->text);
+		fail(s, i);
+		return;
+	}
+	move(s, i, INSTANCE_INITIALIZED);
+	start(s, i); /* from `initialized` there is one way on; a stop that came meanwhile takes effect when it runs */
+}
+
+static void create(struct supervisor *s, struct worker *w)
+{
+	struct instance *i =
+		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)chance(s), now(s));
+	struct err e;
+	bool later = false;
+	move(s, i, INSTANCE_INITIALIZING);
+	enum errcode code = s->calls.initialize(s->calls.context, i, &later, &e);
+	if (code != E_OK)
+		supervisor_initialized(s, i, &e);
+	else if (!later)
+		supervisor_initialized(s, i, NULL);
+}
+
+static void stop(struct supervisor *s, struct instance *i)
+{
+	switch (i->state) {
+	case INSTANCE_RUNNING:
+		i->draining = true;
+		if (move(s, i, INSTANCE_STOPPING))
+			i->runner->stop(i, i->worker->stop_timeout_ms);
+		break;
+	case INSTANCE_STARTING: /* no arrow to `stopping`: it is ended, which is a failed start, and then stopped */
+		i->runner->kill(i, "stopped while it was starting");
+		break;
+	case INSTANCE_FAILED:
+		i->next_try_at_ms = 0;
+		move(s, i, INSTANCE_STOPPED);
+		/* fall through */
+	case INSTANCE_STOPPED:
+		i->next_try_at_ms = 0;
+		if (i->leaving)
+			dismiss(s, i);
+		break;
+	default:
+		break; /* initializing: supervisor_initialized goes on; stopping: under way */
+	}
+}
+
+/* ── events of the runners ── */
+
+static void on_running(void *context, struct instance *i)
+{
+	struct supervisor *s = context;
+	if (!move(s, i, INSTANCE_RUNNING))
+		return;
+	i->started_at_ms = now(s);
+	if (i->leaving || s->ending || !i->worker->wanted)
+		stop(s, i);
+}
+
+static void on_credit(void *context, struct instance *i)
+{
+}
+
+static void on_stopped(void *context, struct instance *i)
+{
+	struct supervisor *s = context;
+	i->pid = 0;
+	if (i->state == INSTANCE_RUNNING) { /* it ended well, by itself */
+		i->draining = true;
+		move(s, i, INSTANCE_STOPPING);
+		i->restart_wanted = i->worker->restart == WORKER_RESTART_ALWAYS;
+	}
+	if (!move(s, i, INSTANCE_STOPPED))
+		return;
+	if (i->leaving || s->ending) {
+		dismiss(s, i);
+	} else if (i->restart_wanted && i->worker->wanted) {
+		i->next_try_at_ms = now(s) + (i->history_n > 6 ? i->worker->restart_delay_ms : 0);
+		wake_at(s, i->next_try_at_ms);
+	}
+}
+
+static void on_failed(void *context, struct instance *i, const struct instance_error *error)
+{
+	struct supervisor *s = context;
+	if (error)
+		i->last_error = *error;
+	if (i->last_error.at_ms == 0)
+		i->last_error.at_ms = now(s);
+	fail(s, i);
+}
+
+static void on_health(void *context, struct instance *i, bool healthy, const char *why)
+{
+	struct supervisor *s = context;
+	if (i->healthy == healthy)
+		return;
+	i->healthy = healthy;
+	snprintf(i->health_why, sizeof i->health_why, "%s", healthy || !why ? "" : why);
+	if (s->calls.health)
+		s->calls.health(s->calls.context, i);
+}
+
+struct instance_events supervisor_events(struct supervisor *s)
+{
+	return (struct instance_events){.context = s,
+		.running = on_running,
+		.credit = on_credit,
+		.stopped = on_stopped,
+		.failed = on_failed,
+		.health = on_health};
+}
+
+/* ── workers ── */
+
+static unsigned staying(const struct worker *w)
+{
+	unsigned n = 0;
+	list_each (&w->instances, at)
+		n += !container_of(at, struct instance, link)->leaving;
+	return n;
+}
+
+/* The one to scale away: the last that is not running, else the one with the least to do. */
+static struct instance *spare(const struct worker *w)
+{
+	struct instance *best = NULL;
+	list_each (&w->instances, at) {
+		struct instance *i = container_of(at, struct instance, link);
+		if (i->leaving)
+			continue;
+		bool idle = i->state != INSTANCE_RUNNING;
+		if (!best || idle || (best->state == INSTANCE_RUNNING && i->in_flight <= best->in_flight))
+			best = i;
+	}
+	return best;
+}
+
+static void converge(struct supervisor *s, struct worker *w)
+{
+	if (s->held || s->ending || w->removing)
+		return;
+	if (w->wanted)
+		for (unsigned n = staying(w); n < w->replicas; n++)
+			create(s, w);
+	for (unsigned n = staying(w); n > w->replicas; n--) {
+		struct instance *i = spare(w);
+		i->leaving = true;
+		stop(s, i);
+	}
+}
+
+enum errcode supervisor_add(struct supervisor *s, struct worker *w, struct err *e)
+{
+	if (supervisor_find(s, w->id))
+		return err_set(e, E_CONFLICT, "there is a worker \"%s\" already", w->id);
+	list_append(&s->workers, &w->link);
+	converge(s, w);
+	return E_OK;
+}
+
+static enum errcode known(struct supervisor *s, const char *id, struct worker **out, struct err *e)
+{
+	*out = supervisor_find(s, id);
+	if (!*out)
+		return err_set(e, E_NOT_FOUND, "there is no worker \"%s\"", id);
+	if ((*out)->removing)
+		return err_set(e, E_STATE, "worker \"%s\" is being removed", id);
+	return E_OK;
+}
+
+enum errcode supervisor_remove(struct supervisor *s, const char *id, struct err *e)
+{
+	struct worker *w;
+	enum errcode code = known(s, id, &w, e);
+	if (code != E_OK)
+		return code;
+	w->wanted = false;
+	if (list_empty(&w->instances)) {
+		list_remove(&w->link);
+		s->calls.worker_gone(s->calls.context, w);
+		worker_free(w);
+		return E_OK;
+	}
+	w->removing = true;
+	struct list *at = w->instances.next;
+	for (unsigned n = staying(w) + 1; n && at != &w->instances; n--) { /* w may go with its last instance */
+		struct list *next = at->next;
+		struct instance *i = container_of(at, struct instance, link);
+		bool last = next == &w->instances;
+		i->leaving = true;
+		stop(s, i);
+		if (last)
+			break;
+		at = next;
+	}
+	return E_OK;
+}
+
+struct worker *supervisor_find(struct supervisor *s, const char *id)
+{
+	list_each (&s->workers, at)
+		if (strcmp(container_of(at, struct worker, link)->id, id) == 0)
+			return container_of(at, struct worker, link);
+	return NULL;
+}
+
+struct instance *supervisor_find_instance(struct supervisor *s, const char *id)
+{
+	list_each (&s->workers, at)
+		list_each (&container_of(at, struct worker, link)->instances, x)
+			if (strcmp(container_of(x, struct instance, link)->id, id) == 0)
+				return container_of(x, struct instance, link);
+	return NULL;
+}
+
+void supervisor_each(struct supervisor *s, void (*visit)(void *, struct worker *), void *context)
+{
+	list_each (&s->workers, at)
+		visit(context, container_of(at, struct worker, link));
+}
+
+struct list *supervisor_workers(struct supervisor *s)
+{
+	return &s->workers;
+}
+
+/* ── by hand ── */
+
+enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *e)
+{
+	struct worker *w;
+	enum errcode code = known(s, id, &w, e);
+	if (code != E_OK)
+		return code;
+	unsigned begun = 0;
+	w->wanted = true;
+	if (w->replicas == 0)
+		w->replicas = 1;
+	list_each (&w->instances, at) {
+		struct instance *i = container_of(at, struct instance, link);
+		if (i->leaving || (i->state != INSTANCE_STOPPED && i->state != INSTANCE_FAILED))
+			continue;
+		i->failures = 0;
+		start(s, i);
+		begun++;
+	}
+	begun += staying(w) < w->replicas;
+	converge(s, w);
+	if (begun)
+		return E_OK;
+	return err_set(e, E_STATE, "worker \"%s\" is %s; only a stopped or failed one can be started", id,
+		instance_state_word(container_of(w->instances.next, struct instance, link)->state));
+}
+
+enum errcode supervisor_stop(struct supervisor *s, const char *id, struct err *e)
+{
+	struct worker *w;
+	enum errcode code = known(s, id, &w, e);
+	if (code != E_OK)
+		return code;
+	unsigned begun = 0;
+	list_each (&w->instances, at) {
+		struct instance *i = container_of(at, struct instance, link);
+		begun += i->state != INSTANCE_STOPPED && i->state != INSTANCE_STOPPING;
+	}
+	if (begun == 0)
+		return err_set(e, E_STATE, "worker \"%s\" is not running; there is nothing to stop", id);
+	w->wanted = false;
+	list_each (&w->instances, at) {
+		struct instance *i = container_of(at, struct instance, link);
+		i->restart_wanted = false;
+		stop(s, i);
+	}
+	return E_OK;
+}
+
+static enum errcode may_restart(struct worker *w, struct err *e)
+{
+	list_each (&w->instances, at) {
+		struct instance *i = container_of(at, struct instance, link);
+		if (i->state == INSTANCE_FAILED)
+			return err_set(e, E_STATE, "instance %s is failed (%.300s) and %s; restart with force to start it at once", i->id,
+				i->last_error.details, i->next_try_at_ms ? "waits before its next start" : "was given up");
+		if (i->state == INSTANCE_INITIALIZING || i->state == INSTANCE_STARTING || i->state == INSTANCE_STOPPING)
+			return err_set(
+				e, E_STATE, "instance %s is %s; it can be restarted when it runs", i->id, instance_state_word(i->state));
+	}
+	return E_OK;
+}
+
+static void restart(struct supervisor *s, struct instance *i, bool force)
+{
+	switch (i->state) {
+	case INSTANCE_RUNNING:
+		i->restart_wanted = true;
+		if (force)
+			i->runner->kill(i, "restarted by force");
+		else
+			stop(s, i);
+		break;
+	case INSTANCE_STARTING:
+	case INSTANCE_STOPPING:
+		i->restart_wanted = true;
+		i->runner->kill(i, "restarted by force");
+		break;
+	case INSTANCE_FAILED:
+	case INSTANCE_STOPPED:
+		i->failures = 0;
+		start(s, i);
+		break;
+	default:
+		break;
+	}
+}
+
+enum errcode supervisor_restart(struct supervisor *s, const char *id, bool force, struct err *e)
+{
+	struct worker *w;
+	enum errcode code = known(s, id, &w, e);
+	if (code == E_OK && !force)
+		code = may_restart(w, e);
+	if (code != E_OK)
+		return code;
+	w->wanted = true;
+	list_each (&w->instances, at) {
+		struct instance *i = container_of(at, struct instance, link);
+		if (!i->leaving)
+			restart(s, i, force);
+	}
+	converge(s, w);
+	return E_OK;
+}
+
+enum errcode supervisor_scale(struct supervisor *s, const char *id, unsigned replicas, struct err *e)
+{
+	struct worker *w;
+	enum errcode code = known(s, id, &w, e);
+	if (code != E_OK)
+		return code;
+	if (replicas < w->replicas_min || replicas > w->replicas_max)
+		return err_set(e, E_INVALID, "worker \"%s\" may have %u to %u replicas, not %u; change replicas in its configuration", id,
+			w->replicas_min, w->replicas_max, replicas);
+	w->replicas = replicas;
+	converge(s, w);
+	return E_OK;
+}
+
+void supervisor_kill(struct supervisor *s, struct instance *i, const char *why)
+{
+	if (i->state == INSTANCE_RUNNING || i->state == INSTANCE_STARTING || i->state == INSTANCE_STOPPING)
+		i->runner->kill(i, why);
+}
+
+/* ── recovery, time, the end ── */
+
+struct instance *supervisor_adopt(struct supervisor *s, const char *worker_id, const char *instance_id)
+{
+	struct worker *w = supervisor_find(s, worker_id);
+	if (!w || !w->wanted || w->removing || w->type != WORKER_PROCESS || staying(w) >= w->replicas_max)
+		return NULL;
+	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), instance_id, 0, now(s));
+	move(s, i, INSTANCE_INITIALIZING);
+	move(s, i, INSTANCE_INITIALIZED);
+	move(s, i, INSTANCE_STARTING);
+	wake_at(s, now(s) + w->start_timeout_ms + 1);
+	if (staying(w) > w->replicas)
+		w->replicas = staying(w); /* it was scaled up before the engine ended */
+	return i;
+}
+
+void supervisor_hold(struct supervisor *s, bool hold)
+{
+	s->held = hold;
+	if (!hold)
+		list_each (&s->workers, at)
+			converge(s, container_of(at, struct worker, link));
+}
+
+static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
+{
+	const struct worker *w = i->worker;
+	if (i->state == INSTANCE_STARTING && now_ms > i->state_since_ms + w->start_timeout_ms) {
+		char why[80];
+		snprintf(why, sizeof why, "%s startup timeout", worker_type_word(w->type));
+		instance_set_error(i, "timeout", "start", true, now_ms, "%s: not ready after %lld ms", why,
+			(long long)w->start_timeout_ms);
+		i->runner->kill(i, why);
+	} else if (i->next_try_at_ms && now_ms >= i->next_try_at_ms && !s->ending && w->wanted && !i->leaving) {
+		start(s, i);
+	} else if (i->next_try_at_ms > now_ms) {
+		wake_at(s, i->next_try_at_ms);
+	}
+}
+
+void supervisor_tick(struct supervisor *s, int64_t now_ms)
+{
+	list_each (&s->workers, at) {
+		struct worker *w = container_of(at, struct worker, link);
+		list_each (&w->instances, x)
+			tick(s, container_of(x, struct instance, link), now_ms);
+	}
+}
+
+bool supervisor_shutdown(struct supervisor *s)
+{
+	bool left = false;
+	s->ending = true;
+	list_each (&s->workers, at) {
+		struct worker *w = container_of(at, struct worker, link);
+		w->wanted = false;
+		list_each (&w->instances, x) {
+			struct instance *i = container_of(x, struct instance, link);
+			if (i->state == INSTANCE_FAILED)
+				i->next_try_at_ms = 0;
+			else if (i->state != INSTANCE_STOPPED)
+				stop(s, i);
+		}
+	}
+	list_each (&s->workers, at)
+		list_each (&container_of(at, struct worker, link)->instances, x) {
+			enum instance_state state = container_of(x, struct instance, link)->state;
+			left |= state != INSTANCE_STOPPED && state != INSTANCE_FAILED;
+		}
+	return !left;
+}
