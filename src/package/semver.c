@@ -150,7 +150,7 @@ static bool range_holds(const char *range, const struct semver *v, bool *valid)
 		if (sign_n == 0 || (sign_n == 1 && *sign == '='))
 			holds &= order == 0;
 		else if (sign_n == 1)
-			holds &= *sign == '<' ? order<0 : order> 0;
+			holds &= *sign == '<' ? order < 0 : order > 0;
 		else if (sign_n == 2 && sign[1] == '=' && sign[0] != '=')
 			holds &= *sign == '<' ? order <= 0 : order >= 0;
 		else

@@ -29,14 +29,14 @@ void registry_free(struct registry *r)
 {
 	if (!r)
 		return;
-	list_each (&r->entries, link)
-		entry_free(container_of(link, struct registry_entry, link));
+	list_each(&r->entries, link) entry_free(container_of(link, struct registry_entry, link));
 	free(r);
 }
 
 static struct registry_entry *find(const struct registry *r, struct bytes namespace, struct bytes name)
 {
-	list_each (&r->entries, link) {
+	list_each(&r->entries, link)
+	{
 		struct registry_entry *entry = container_of(link, struct registry_entry, link);
 		if (bytes_equal(bytes_of(entry->name), name) && bytes_equal(bytes_of(entry->namespace), namespace))
 			return entry;
@@ -75,7 +75,8 @@ void registry_add(struct registry *r, struct instance *i)
 
 void registry_remove(struct registry *r, struct instance *i)
 {
-	list_each (&r->entries, link) {
+	list_each(&r->entries, link)
+	{
 		struct registry_entry *entry = container_of(link, struct registry_entry, link);
 		size_t kept = 0;
 		for (size_t k = 0; k < entry->offer_n; k++)
@@ -110,8 +111,7 @@ bool registry_fits(const struct registry_offer *o, const char *range)
 
 void registry_each(struct registry *r, void (*visit)(void *, const struct registry_entry *), void *context)
 {
-	list_each (&r->entries, link)
-		visit(context, container_of(link, struct registry_entry, link));
+	list_each(&r->entries, link) visit(context, container_of(link, struct registry_entry, link));
 }
 
 static bool tagged(const struct registry_offer *o, struct bytes tag)
@@ -121,8 +121,8 @@ static bool tagged(const struct registry_offer *o, struct bytes tag)
 	bool found = false;
 	size_t k;
 	json_t *value;
-	json_array_foreach (tags, k, value)
-		found |= json_is_string(value) && bytes_equal(bytes_of(json_string_value(value)), tag);
+	json_array_foreach(tags, k, value) found |=
+		json_is_string(value) && bytes_equal(bytes_of(json_string_value(value)), tag);
 	json_decref(tags);
 	return found;
 }
@@ -130,7 +130,8 @@ static bool tagged(const struct registry_offer *o, struct bytes tag)
 void registry_each_tagged(
 	struct registry *r, struct bytes tag, void (*visit)(void *, const struct registry_entry *), void *context)
 {
-	list_each (&r->entries, link) {
+	list_each(&r->entries, link)
+	{
 		struct registry_entry *entry = container_of(link, struct registry_entry, link);
 		bool found = false;
 		for (size_t k = 0; k < entry->offer_n && !found; k++)

@@ -54,8 +54,7 @@ static char **texts_of(const json_t *array)
 	char **texts = mem_new((json_array_size(array) + 1) * sizeof *texts);
 	size_t k;
 	json_t *value;
-	json_array_foreach (array, k, value)
-		texts[k] = mem_text(json_string_value(value));
+	json_array_foreach(array, k, value) texts[k] = mem_text(json_string_value(value));
 	return texts;
 }
 
@@ -73,7 +72,8 @@ static enum errcode read_execution(struct reading *r, const json_t *x)
 	size_t n = 0;
 	const char *name;
 	json_t *value;
-	json_object_foreach ((json_t *)environment, name, value) {
+	json_object_foreach((json_t *)environment, name, value)
+	{
 		if (!*name || strchr(name, '='))
 			return refuse(r, "/execution/environment", "the environment has no variable named \"%s\"", name);
 		if (strncmp(name, "REEVE_", 6) == 0)
@@ -105,7 +105,8 @@ static void read_exec(struct worker *w, const json_t *list)
 	size_t k;
 	json_t *x;
 	w->execs = mem_new((json_array_size(list) + 1) * sizeof *w->execs);
-	json_array_foreach (list, k, x) {
+	json_array_foreach(list, k, x)
+	{
 		struct worker_exec *exec = &w->execs[w->exec_n++];
 		exec->capability = text_of(x, "capability");
 		exec->version = text_of(x, "version");
@@ -129,7 +130,8 @@ static enum errcode read_replicas(struct reading *r, const json_t *x)
 	w->replicas_min = number_of(x, "min", 1);
 	w->replicas_max = number_of(x, "max", w->replicas_min ? w->replicas_min : 1);
 	if (w->replicas_min > w->replicas_max)
-		return refuse(r, "/replicas/min", "replicas.min (%u) is above replicas.max (%u)", w->replicas_min, w->replicas_max);
+		return refuse(
+			r, "/replicas/min", "replicas.min (%u) is above replicas.max (%u)", w->replicas_min, w->replicas_max);
 	w->replicas = w->replicas_min;
 	return E_OK;
 }
@@ -139,7 +141,7 @@ static enum errcode read_restart(struct reading *r, const json_t *x)
 	struct worker *w = r->w;
 	const char *policy = json_string_value(json_object_get(x, "policy"));
 	w->restart = !policy || strcmp(policy, "always") == 0 ? WORKER_RESTART_ALWAYS
-		: strcmp(policy, "never") == 0					  ? WORKER_RESTART_NEVER
+				 : strcmp(policy, "never") == 0			  ? WORKER_RESTART_NEVER
 														  : WORKER_RESTART_ON_FAILURE;
 	w->restart_delay_ms = 100;
 	w->restart_cap_ms = 30000;
@@ -162,7 +164,8 @@ static enum errcode read_limits(struct reading *r, const json_t *x)
 		return E_OK;
 	if (w->type == WORKER_MODULE)
 		return refuse(r, "/limits",
-			"limits cannot be kept for a module: it runs inside the engine and shares its memory; use type process, or leave limits out");
+			"limits cannot be kept for a module: it runs inside the engine and shares its memory; use type process, or "
+			"leave limits out");
 	const json_t *memory = json_object_get(x, "memory");
 	if (json_is_integer(memory)) {
 		if (json_integer_value(memory) <= 0)
@@ -195,8 +198,8 @@ static enum errcode check_code(struct reading *r)
 	const struct worker *w = r->w;
 	if (w->package_name || w->exec_n)
 		return w->exec_n && w->type == WORKER_MODULE
-			? refuse(r, "/exec", "exec runs commands, which is what type process does; a module cannot")
-			: E_OK;
+				   ? refuse(r, "/exec", "exec runs commands, which is what type process does; a module cannot")
+				   : E_OK;
 	if (w->type == WORKER_PROCESS && !w->executable_path)
 		return refuse(r, "/type", "a process needs package, execution.executable_path or exec");
 	if (w->type == WORKER_MODULE && !w->module_path)
@@ -254,9 +257,9 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 	const char *type = json_string_value(json_object_get(json, "type"));
 	w->type = type && strcmp(type, "module") == 0 ? WORKER_MODULE : WORKER_PROCESS;
 	w->on_crash = json_string_value(json_object_get(json, "on_crash")) &&
-			strcmp(json_string_value(json_object_get(json, "on_crash")), "demote") == 0
-		? WORKER_CRASH_DEMOTE
-		: WORKER_CRASH_RESTART;
+						  strcmp(json_string_value(json_object_get(json, "on_crash")), "demote") == 0
+					  ? WORKER_CRASH_DEMOTE
+					  : WORKER_CRASH_RESTART;
 	w->enabled = !json_is_false(json_object_get(json, "enabled"));
 	w->wanted = w->enabled;
 	read_package(w, json_string_value(json_object_get(json, "package")));

@@ -48,10 +48,10 @@ void supervisor_free(struct supervisor *s)
 {
 	if (!s)
 		return;
-	list_each (&s->workers, at) {
+	list_each(&s->workers, at)
+	{
 		struct worker *w = container_of(at, struct worker, link);
-		list_each (&w->instances, x)
-			instance_free(container_of(x, struct instance, link));
+		list_each(&w->instances, x) instance_free(container_of(x, struct instance, link));
 		list_remove(&w->link);
 		worker_free(w);
 	}
@@ -93,7 +93,7 @@ static bool given_up(const struct instance *i)
 {
 	const struct worker *w = i->worker;
 	return w->restart == WORKER_RESTART_NEVER || !i->last_error.recoverable ||
-		(w->restart_max && i->failures >= w->restart_max);
+		   (w->restart_max && i->failures >= w->restart_max);
 }
 
 /* The instance has failed and its failure is written down: decide what is next. */
@@ -173,8 +173,7 @@ void supervisor_initialized(struct supervisor *s, struct instance *i, const stru
 
 static void create(struct supervisor *s, struct worker *w)
 {
-	struct instance *i =
-		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)chance(s), now(s));
+	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)chance(s), now(s));
 	struct err e;
 	bool later = false;
 	move(s, i, INSTANCE_INITIALIZING);
@@ -281,8 +280,7 @@ struct instance_events supervisor_events(struct supervisor *s)
 static unsigned staying(const struct worker *w)
 {
 	unsigned n = 0;
-	list_each (&w->instances, at)
-		n += !container_of(at, struct instance, link)->leaving;
+	list_each(&w->instances, at) n += !container_of(at, struct instance, link)->leaving;
 	return n;
 }
 
@@ -290,7 +288,8 @@ static unsigned staying(const struct worker *w)
 static struct instance *spare(const struct worker *w)
 {
 	struct instance *best = NULL;
-	list_each (&w->instances, at) {
+	list_each(&w->instances, at)
+	{
 		struct instance *i = container_of(at, struct instance, link);
 		if (i->leaving)
 			continue;
@@ -364,25 +363,22 @@ enum errcode supervisor_remove(struct supervisor *s, const char *id, struct err 
 
 struct worker *supervisor_find(struct supervisor *s, const char *id)
 {
-	list_each (&s->workers, at)
-		if (strcmp(container_of(at, struct worker, link)->id, id) == 0)
-			return container_of(at, struct worker, link);
+	list_each(&s->workers, at) if (strcmp(container_of(at, struct worker, link)->id, id) == 0) return container_of(
+		at, struct worker, link);
 	return NULL;
 }
 
 struct instance *supervisor_find_instance(struct supervisor *s, const char *id)
 {
-	list_each (&s->workers, at)
-		list_each (&container_of(at, struct worker, link)->instances, x)
-			if (strcmp(container_of(x, struct instance, link)->id, id) == 0)
-				return container_of(x, struct instance, link);
+	list_each(&s->workers, at) list_each(&container_of(at, struct worker, link)->instances,
+		x) if (strcmp(container_of(x, struct instance, link)->id, id) == 0) return container_of(x, struct instance,
+		link);
 	return NULL;
 }
 
 void supervisor_each(struct supervisor *s, void (*visit)(void *, struct worker *), void *context)
 {
-	list_each (&s->workers, at)
-		visit(context, container_of(at, struct worker, link));
+	list_each(&s->workers, at) visit(context, container_of(at, struct worker, link));
 }
 
 struct list *supervisor_workers(struct supervisor *s)
@@ -402,7 +398,8 @@ enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *
 	w->wanted = true;
 	if (w->replicas == 0)
 		w->replicas = 1;
-	list_each (&w->instances, at) {
+	list_each(&w->instances, at)
+	{
 		struct instance *i = container_of(at, struct instance, link);
 		if (i->leaving || (i->state != INSTANCE_STOPPED && i->state != INSTANCE_FAILED))
 			continue;
@@ -425,14 +422,16 @@ enum errcode supervisor_stop(struct supervisor *s, const char *id, struct err *e
 	if (code != E_OK)
 		return code;
 	unsigned begun = 0;
-	list_each (&w->instances, at) {
+	list_each(&w->instances, at)
+	{
 		struct instance *i = container_of(at, struct instance, link);
 		begun += i->state != INSTANCE_STOPPED && i->state != INSTANCE_STOPPING;
 	}
 	if (begun == 0)
 		return err_set(e, E_STATE, "worker \"%s\" is not running; there is nothing to stop", id);
 	w->wanted = false;
-	list_each (&w->instances, at) {
+	list_each(&w->instances, at)
+	{
 		struct instance *i = container_of(at, struct instance, link);
 		i->restart_wanted = false;
 		stop(s, i);
@@ -442,14 +441,15 @@ enum errcode supervisor_stop(struct supervisor *s, const char *id, struct err *e
 
 static enum errcode may_restart(struct worker *w, struct err *e)
 {
-	list_each (&w->instances, at) {
+	list_each(&w->instances, at)
+	{
 		struct instance *i = container_of(at, struct instance, link);
 		if (i->state == INSTANCE_FAILED)
-			return err_set(e, E_STATE, "instance %s is failed (%.300s) and %s; restart with force to start it at once", i->id,
-				i->last_error.details, i->next_try_at_ms ? "waits before its next start" : "was given up");
+			return err_set(e, E_STATE, "instance %s is failed (%.300s) and %s; restart with force to start it at once",
+				i->id, i->last_error.details, i->next_try_at_ms ? "waits before its next start" : "was given up");
 		if (i->state == INSTANCE_INITIALIZING || i->state == INSTANCE_STARTING || i->state == INSTANCE_STOPPING)
-			return err_set(
-				e, E_STATE, "instance %s is %s; it can be restarted when it runs", i->id, instance_state_word(i->state));
+			return err_set(e, E_STATE, "instance %s is %s; it can be restarted when it runs", i->id,
+				instance_state_word(i->state));
 	}
 	return E_OK;
 }
@@ -488,7 +488,8 @@ enum errcode supervisor_restart(struct supervisor *s, const char *id, bool force
 	if (code != E_OK)
 		return code;
 	w->wanted = true;
-	list_each (&w->instances, at) {
+	list_each(&w->instances, at)
+	{
 		struct instance *i = container_of(at, struct instance, link);
 		if (!i->leaving)
 			restart(s, i, force);
@@ -504,7 +505,8 @@ enum errcode supervisor_scale(struct supervisor *s, const char *id, unsigned rep
 	if (code != E_OK)
 		return code;
 	if (replicas < w->replicas_min || replicas > w->replicas_max)
-		return err_set(e, E_INVALID, "worker \"%s\" may have %u to %u replicas, not %u; change replicas in its configuration", id,
+		return err_set(e, E_INVALID,
+			"worker \"%s\" may have %u to %u replicas, not %u; change replicas in its configuration", id,
 			w->replicas_min, w->replicas_max, replicas);
 	w->replicas = replicas;
 	converge(s, w);
@@ -538,8 +540,7 @@ void supervisor_hold(struct supervisor *s, bool hold)
 {
 	s->held = hold;
 	if (!hold)
-		list_each (&s->workers, at)
-			converge(s, container_of(at, struct worker, link));
+		list_each(&s->workers, at) converge(s, container_of(at, struct worker, link));
 }
 
 static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
@@ -548,8 +549,8 @@ static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
 	if (i->state == INSTANCE_STARTING && now_ms > i->state_since_ms + w->start_timeout_ms) {
 		char why[80];
 		snprintf(why, sizeof why, "%s startup timeout", worker_type_word(w->type));
-		instance_set_error(i, "timeout", "start", true, now_ms, "%s: not ready after %lld ms", why,
-			(long long)w->start_timeout_ms);
+		instance_set_error(
+			i, "timeout", "start", true, now_ms, "%s: not ready after %lld ms", why, (long long)w->start_timeout_ms);
 		i->runner->kill(i, why);
 	} else if (i->next_try_at_ms && now_ms >= i->next_try_at_ms && !s->ending && w->wanted && !i->leaving) {
 		start(s, i);
@@ -560,10 +561,10 @@ static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
 
 void supervisor_tick(struct supervisor *s, int64_t now_ms)
 {
-	list_each (&s->workers, at) {
+	list_each(&s->workers, at)
+	{
 		struct worker *w = container_of(at, struct worker, link);
-		list_each (&w->instances, x)
-			tick(s, container_of(x, struct instance, link), now_ms);
+		list_each(&w->instances, x) tick(s, container_of(x, struct instance, link), now_ms);
 	}
 }
 
@@ -571,10 +572,12 @@ bool supervisor_shutdown(struct supervisor *s)
 {
 	bool left = false;
 	s->ending = true;
-	list_each (&s->workers, at) {
+	list_each(&s->workers, at)
+	{
 		struct worker *w = container_of(at, struct worker, link);
 		w->wanted = false;
-		list_each (&w->instances, x) {
+		list_each(&w->instances, x)
+		{
 			struct instance *i = container_of(x, struct instance, link);
 			if (i->state == INSTANCE_FAILED)
 				i->next_try_at_ms = 0;
@@ -582,10 +585,10 @@ bool supervisor_shutdown(struct supervisor *s)
 				stop(s, i);
 		}
 	}
-	list_each (&s->workers, at)
-		list_each (&container_of(at, struct worker, link)->instances, x) {
-			enum instance_state state = container_of(x, struct instance, link)->state;
-			left |= state != INSTANCE_STOPPED && state != INSTANCE_FAILED;
-		}
+	list_each(&s->workers, at) list_each(&container_of(at, struct worker, link)->instances, x)
+	{
+		enum instance_state state = container_of(x, struct instance, link)->state;
+		left |= state != INSTANCE_STOPPED && state != INSTANCE_FAILED;
+	}
 	return !left;
 }
