@@ -18,24 +18,26 @@ struct message {
 };
 
 struct loop *loop_new(void);
-void loop_free(struct loop *l);
+void loop_free(struct loop *l); /* waits for the pool's work; every other handle on it must be closed or closing */
 uv_loop_t *loop_uv(struct loop *l);
-void loop_run(struct loop *l);		/* until loop_stop */
-void loop_stop(struct loop *l);		/* loop thread */
-int64_t loop_now_ms(struct loop *l); /* Unix milliseconds, cached for this turn; never goes back */
+void loop_run(struct loop *l); /* until loop_stop, or until nothing is left that could happen (tests) */
+void loop_stop(struct loop *l); /* loop thread */
+/* Unix milliseconds, cached for this turn; never goes back: when the clock is set back, time goes on from where it was. */
+int64_t loop_now_ms(struct loop *l);
 /* Any thread; never blocks, never allocates; in the order of the posts of one thread. Wakes the loop at most once a turn. */
 void loop_post(struct loop *l, struct message *m);
 /* Runs work() on a pool thread, then done() on the loop thread. */
 void loop_work(struct loop *l, void (*work)(void *context), void (*done)(void *context), void *context);
 /* Runs once at the end of this turn of the loop, after all events of the turn: the place to flush what was gathered. */
-void loop_defer(struct loop *l, struct message *m);
+void loop_defer(struct loop *l, struct message *m); /* loop thread; m must not be waiting already */
 
 struct loop_timer; /* one-shot; heap */
 struct loop_timer *loop_timer_new(struct loop *l, void (*fire)(void *context), void *context);
-void loop_timer_set(struct loop_timer *t, int64_t after_ms); /* < 0: off */
-void loop_timer_free(struct loop_timer *t);
+void loop_timer_set(struct loop_timer *t, int64_t after_ms); /* again, from now; < 0: off */
+void loop_timer_free(struct loop_timer *t); /* may be called by fire() itself; NULL is fine */
 
-/* Lag: how much later than asked the loop turns, in microseconds; p50, p99, max since the last call with reset. */
+/* Lag: how long an event may have waited because the loop was busy: the time from one wait for events to the next, the waiting
+ * left out. In microseconds, to within an eighth; since the last call with reset. */
 struct loop_lag {
 	uint64_t p50_us, p99_us, max_us, turns;
 };
