@@ -19,14 +19,18 @@ void blobs_close(struct blobs *b);
 /* Streaming write, any one thread at a time. */
 struct blob_writer;
 enum errcode blob_writer_open(struct blobs *b, struct blob_writer **out, struct err *e);
-enum errcode blob_writer_add(struct blob_writer *w, const void *data, size_t size, struct err *e); /* E_TOO_LARGE, E_NO_SPACE */
-enum errcode blob_writer_close(struct blob_writer *w, char name[BLOB_NAME_SIZE], uint64_t *bytes, struct err *e); /* durable; frees w */
+enum errcode blob_writer_add(
+	struct blob_writer *w, const void *data, size_t size, struct err *e); /* E_TOO_LARGE, E_NO_SPACE */
+enum errcode blob_writer_close(
+	struct blob_writer *w, char name[BLOB_NAME_SIZE], uint64_t *bytes, struct err *e); /* durable; frees w */
 void blob_writer_abort(struct blob_writer *w);
 
-enum errcode blob_put_fd(struct blobs *b, int fd, char name[BLOB_NAME_SIZE], uint64_t *bytes, struct err *e); /* from its beginning */
-enum errcode blob_open(struct blobs *b, const char *name, int *fd, uint64_t *bytes, struct err *e); /* E_NOT_FOUND, E_INVALID */
+enum errcode blob_put_fd(
+	struct blobs *b, int fd, char name[BLOB_NAME_SIZE], uint64_t *bytes, struct err *e); /* from its beginning */
+enum errcode blob_open(
+	struct blobs *b, const char *name, int *fd, uint64_t *bytes, struct err *e); /* E_NOT_FOUND, E_INVALID */
 enum errcode blob_remove(struct blobs *b, const char *name, struct err *e);
 bool blob_name_valid(const char *name, size_t size);
 /* The blob an input refers to: the top-level member "blob" of a JSON object whose value is a blob's name. Never parses
- * more than the top level (jsmn). `only`: the object has no other member. False: none. */
+ * more than the top level. `only`: the object has no other member. False: none. */
 bool blob_of_input(struct bytes input, char name[BLOB_NAME_SIZE], bool *only);

@@ -34,11 +34,11 @@ enum step_source { STEP_FROM_RUN, STEP_AFTER, STEP_EACH, STEP_GATHER };
 struct step {
 	char *id, *capability;
 	enum step_source source;
-	int of;				/* index of the step that `after`, `each`, `gather` names; -1 for STEP_FROM_RUN */
-	char *with;			/* JSON object text: members that the input gets where it has none of that name; or NULL */
+	int of; /* index of the step that `after`, `each`, `gather` names; -1 for STEP_FROM_RUN */
+	char *with; /* JSON object text: members that the input gets where it has none of that name; or NULL */
 	unsigned in_flight; /* `each`: jobs alive at once before the emitter waits (default 256) */
 	int64_t timeout_ms; /* 0: the capability's */
-	int max_attempts;	/* 0: the capability's */
+	int max_attempts; /* 0: the capability's */
 };
 
 struct pipeline {
@@ -65,20 +65,26 @@ struct pipelines *pipelines_new(struct store *store, struct queues *queues, stru
 /* Reads runs back; after queues_load. Steps whose every job has ended meanwhile go on with the first tick. */
 enum errcode pipelines_load(struct pipelines *ps, int64_t now_ms, struct err *e);
 void pipelines_free(struct pipelines *ps);
-void pipelines_define(struct pipelines *ps, struct pipeline *p); /* takes p; replaces one of that name; live runs keep theirs */
+void pipelines_define(
+	struct pipelines *ps, struct pipeline *p); /* takes p; replaces one of that name; live runs keep theirs */
 const struct pipeline *pipelines_find(const struct pipelines *ps, struct bytes name); /* or NULL */
-const struct pipeline *pipelines_at(const struct pipelines *ps, size_t i);			  /* NULL past the end */
+const struct pipeline *pipelines_at(const struct pipelines *ps, size_t i); /* NULL past the end */
 
 /* Called by the wiring from the hooks of the queue (queue.h). */
-void pipelines_item(struct pipelines *ps, struct job *j, uint64_t key, struct bytes data, struct store_batch *b, uint64_t *becomes);
+void pipelines_item(
+	struct pipelines *ps, struct job *j, uint64_t key, struct bytes data, struct store_batch *b, uint64_t *becomes);
 void pipelines_ending(struct pipelines *ps, struct job *j, const struct job_outcome *o, struct store_batch *b);
 void pipelines_ended(struct pipelines *ps, struct job *j, const struct job_outcome *o);
 void pipelines_progress(struct pipelines *ps, struct job *j, int percent, struct bytes message);
 void pipelines_tick(struct pipelines *ps, int64_t now_ms);
+/* Bounded fan-out: true while the items of j (not ended) must wait because `in_flight` of the jobs that they became are
+ * alive. `resume` is called with its id when they need not any more. */
+bool pipelines_emit_waits(struct pipelines *ps, const struct job *j);
+void pipelines_set_resume(struct pipelines *ps, void (*resume)(void *context, uint64_t job_id), void *context);
 
 struct run_spec {
 	struct bytes namespace, pipeline, input; /* input: JSON object; empty: {} */
-	int priority;							 /* of its jobs; JOB_PRIORITY_DEFAULT */
+	int priority; /* of its jobs; JOB_PRIORITY_DEFAULT */
 };
 /* E_NOT_FOUND, E_INVALID; else `done` once, when the run and its first job are durable. */
 enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, int64_t now_ms,
@@ -94,10 +100,14 @@ const char *run_state_word(enum run_state s);
 typedef void run_show_done(void *context, enum errcode code, struct bytes json);
 void pipelines_show(struct pipelines *ps, uint64_t run_id, run_show_done *done, void *context);
 /* {"runs":[...without results...],"cursor":"..."|null}; newest first; namespace and pipeline may be empty. */
-void pipelines_list(struct pipelines *ps, struct bytes namespace, struct bytes pipeline, uint64_t before, unsigned limit, run_show_done *done, void *context);
-/* Calls back when the run is over (at once when it is already) or never heard of (E_NOT_FOUND). Cancel with the handle. */
+void pipelines_list(struct pipelines *ps, struct bytes namespace, struct bytes pipeline, uint64_t before,
+	unsigned limit, run_show_done *done, void *context);
+/* Calls back once when the run is over or never heard of (E_NOT_FOUND), perhaps before it returns. The handle is freed with
+ * run_wait_free, at any time. */
 struct run_wait;
-struct run_wait *pipelines_wait(struct pipelines *ps, uint64_t run_id, void (*over)(void *context, enum errcode code), void *context);
+struct run_wait *pipelines_wait(
+	struct pipelines *ps, uint64_t run_id, void (*over)(void *context, enum errcode code), void *context);
 void run_wait_free(struct run_wait *w);
 /* Called on every change of a live run that a person may want to see (for events); at most once a tick per run. */
-void pipelines_set_watch(struct pipelines *ps, void (*changed)(void *context, uint64_t run_id, enum run_state state), void *context);
+void pipelines_set_watch(
+	struct pipelines *ps, void (*changed)(void *context, uint64_t run_id, enum run_state state), void *context);

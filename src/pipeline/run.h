@@ -1,0 +1,89 @@
+/* run.h - one live run inside pipeline/: what the files of this folder share. */
+#pragma once
+#include "pipeline/pipeline.h"
+
+enum run_step_state {
+	RUN_STEP_WAITING, /* its source has not ended */
+	RUN_STEP_RUNNING,
+	RUN_STEP_GATHERING, /* `each`: every job ended, the items are being joined */
+	RUN_STEP_COMPLETED,
+	RUN_STEP_FAILED,
+	RUN_STEP_CANCELLED
+};
+const char *run_step_state_word(enum run_step_state s);
+
+struct run_step {
+	enum run_step_state state;
+	uint64_t job_id; /* of a step that is one job */
+	uint64_t total, completed, failed; /* of an `each` step: counted in memory, again after a restart */
+	int percent; /* as the handler says; -1: it does not */
+};
+
+struct run {
+	uint64_t id;
+	struct pipeline *pipeline; /* its own copy: a later definition does not change it */
+	char *namespace;
+	int priority;
+	enum run_state state;
+	int64_t submitted_at_ms, finished_at_ms;
+	struct run_step steps[PIPELINE_STEPS_MAX];
+	char items_blob[BLOB_NAME_SIZE]; /* of the last `each` step that was gathered, else "" */
+	struct job_error error;
+	bool changed; /* since the watcher was told */
+	bool over; /* its end is on its way to the disk, or there */
+	bool unsaved; /* the last write of it failed: tick tries again */
+	char *result; /* of a completed run, until it is saved; or NULL */
+	struct list link; /* in pipelines.live */
+};
+
+struct run_wait {
+	struct pipelines *set;
+	uint64_t run_id;
+	void (*over)(void *context, enum errcode code);
+	void *context;
+	struct list link; /* in pipelines.waits */
+};
+
+struct pipelines {
+	struct store *store;
+	struct queues *queues;
+	struct blobs *blobs;
+	struct pipeline **definitions;
+	size_t definition_n;
+	struct list live, waits;
+	int64_t now_ms; /* of the last call that brought the time */
+	void (*changed)(void *context, uint64_t run_id, enum run_state state);
+	void *changed_context;
+	void (*resume)(void *context, uint64_t job_id);
+	void *resume_context;
+};
+
+/* run.c */
+struct run *run_new(struct pipeline *copy_of, struct bytes namespace, int priority);
+void run_free(struct run *r);
+struct run *run_find(struct pipelines *ps, uint64_t id); /* live ones */
+uint64_t run_items(const struct run *r, uint64_t *failed); /* of its `each` steps */
+void run_tell_waiters(struct pipelines *ps, uint64_t run_id, enum errcode code);
+
+/* run_record.c: the head of a STORE_RUN row is a JSON document; its body is the run's input while it lives, then its result. */
+void run_encode(const struct run *r, struct buf *out);
+enum errcode run_decode(uint64_t id, struct bytes head, struct run **out, struct err *e);
+void run_show_json(
+	const struct run *r, struct bytes result, struct buf *out); /* as pipelines_show documents; result may be empty */
+
+/* advance.c: what happens next */
+void run_submit_step(struct pipelines *ps, struct run *r, int step, struct bytes input, struct store_batch *b);
+void run_put(const struct run *r, struct store_batch *b); /* the head, and the result when there is one */
+/* Commits a change of r; when its end is durable run_settle follows. `done` may be NULL. */
+void run_commit(struct pipelines *ps, struct run *r, struct store_batch *b,
+	void (*done)(void *context, enum errcode code, uint64_t run_id), void *context);
+void run_save_again(struct pipelines *ps, struct run *r); /* after the disk was full */
+void run_finish(struct run *r, enum run_state state, int64_t now_ms);
+void run_step_ended(struct pipelines *ps, struct run *r, int step, struct bytes result, struct store_batch *b);
+void run_advance(struct pipelines *ps, struct run *r); /* gathers every `each` step whose jobs have all ended */
+void run_settle(
+	struct pipelines *ps, struct run *r); /* after the commit of its end: tell, cancel what still runs, forget */
+void run_clean(struct run *r, struct store_batch *b); /* the rows of items that nobody needs any more */
+
+/* gather.c */
+void gather_start(struct pipelines *ps, struct run *r, int step);
