@@ -17,12 +17,12 @@
 enum job_state { JOB_SCHEDULED, JOB_PENDING, JOB_PROCESSING, JOB_SETTLING, JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED };
 
 const char *job_state_word(enum job_state state); /* "pending"; settling shows as "processing" */
-int job_state_parse(struct bytes word);			  /* the state, or -1 */
+int job_state_parse(struct bytes word); /* the state, or -1 */
 
 enum { /* limits of what others choose */
 	JOB_PRIORITY_MAX = 9,
 	JOB_PRIORITY_DEFAULT = 5,
-	JOB_INPUT_MAX_BYTES = 1 << 20,	/* inline; above that a blob */
+	JOB_INPUT_MAX_BYTES = 1 << 20, /* inline; above that a blob */
 	JOB_RESULT_MAX_BYTES = 1 << 20, /* inline; above that a blob */
 	JOB_ITEM_MAX_BYTES = 1 << 20,
 	JOB_TAGS_MAX = 16,
@@ -31,33 +31,36 @@ enum { /* limits of what others choose */
 	JOB_BATCH_MAX = 10000, /* jobs in one submit */
 };
 #define JOB_TIMEOUT_DEFAULT_MS (15 * 60 * 1000)
-#define JOB_TIMEOUT_MAX_MS (7LL * 24 * 3600 * 1000)
+#define JOB_TIMEOUT_MAX_MS	   (7LL * 24 * 3600 * 1000)
+#define JOB_TIME_MAX_MS		   253402300799000LL /* the end of the year 9999 */
 
 /* What a client asks for. Everything is borrowed for the call. job_spec_check() says whether it may be. */
 struct job_spec {
-	struct bytes namespace;	 /* empty: "default" */
+	struct bytes namespace; /* empty: "default" */
 	struct bytes capability; /* required */
-	struct bytes input;		 /* JSON text (or anything for a REEVE_BINARY_INPUT capability), never parsed on the hot path */
+	struct bytes input; /* JSON text (or anything for a REEVE_BINARY_INPUT capability), never parsed on the hot path */
 	struct bytes idempotency_key;
-	struct bytes tags;		  /* JSON array text, or empty */
+	struct bytes tags; /* JSON array text, or empty */
 	struct bytes traceparent; /* W3C Trace Context, or empty */
-	int priority;			  /* 0-9; 9 first */
-	int64_t due_at_ms;		  /* Unix time; 0: now */
-	int64_t expires_at_ms;	  /* Unix time; 0: never. A job not started by then fails as "expired" */
-	int64_t timeout_ms;		  /* of one attempt; 0: the default */
-	int max_attempts;		  /* 0: the capability's default (3) */
-	uint64_t run_id;		  /* of a pipeline's run, or 0 */
-	uint64_t parent_id;		  /* the job whose item this one's input is, or 0: then `input` is not stored again */
-	uint64_t item_key;		  /* with parent_id */
-	uint32_t step;			  /* of the run */
+	int priority; /* 0-9; 9 first */
+	int64_t due_at_ms; /* Unix time; 0: now */
+	int64_t expires_at_ms; /* Unix time; 0: never. A job not started by then fails as "expired" */
+	int64_t timeout_ms; /* of one attempt; 0: the default */
+	int max_attempts; /* 0: the capability's default (3) */
+	uint64_t run_id; /* of a pipeline's run, or 0 */
+	uint64_t parent_id; /* the job whose item this one's input is, or 0: then `input` is not stored again */
+	uint64_t item_key; /* with parent_id */
+	uint32_t step; /* of the run */
 };
 
 void job_spec_init(struct job_spec *spec); /* defaults */
 enum errcode job_spec_check(const struct job_spec *spec, struct err *e);
+/* Capabilities, namespaces: 1 to JOB_NAME_MAX of [A-Za-z0-9._-]. `what` begins the sentence. */
+enum errcode job_name_check(const char *what, struct bytes name, struct err *e);
 
 /* How an attempt ended, or the job as a whole. Borrowed bytes. */
 struct job_error {
-	char code[64];	   /* "INVALID_EMAIL", "timeout", "crashed" ... */
+	char code[64]; /* "INVALID_EMAIL", "timeout", "crashed" ... */
 	char message[512]; /* one sentence */
 	int retryable;
 };

@@ -8,7 +8,8 @@
  *    whole group fails: with E_NO_SPACE nothing of it was kept and the store goes on; with E_IO (fsync) the store is dead
  *    and the engine must exit and recover from disk. It is never retried.
  *  2 store_commit() takes the batch and returns at once; `done` is called on the loop thread after the batch is durable
- *    (or failed), in the order of the commits. Nothing is acknowledged or dispatched before that.
+ *    (or failed), in the order of the commits. Nothing is acknowledged or dispatched before that. When one fails, every
+ *    batch committed before its `done` ran fails with it: no later batch of the caller's succeeds without an earlier one.
  *  3 Group commit: the writer takes every batch that waits. A row's bytes are copied into the batch when added.
  *  4 The epoch: open() raises it in the store; a commit under an older epoch is refused (E_FENCE) for ever after.
  * Implementations: memory.c (template, test double), sqlite.c. The contract test (store_contract_test.c) runs on both. */
@@ -20,15 +21,15 @@
 #include <stdint.h>
 
 enum store_table { /* what each keeps: the owner folder documents its head */
-	STORE_JOB,		  /* (job id): live jobs; body = input */
-	STORE_DONE,		  /* (job id): completed and cancelled; body = result */
-	STORE_DEAD,		  /* (job id): dead letters; body = input */
-	STORE_ITEM,		  /* (job id, item key): body = item */
+	STORE_JOB, /* (job id): live jobs; body = input */
+	STORE_DONE, /* (job id): completed and cancelled; body = result */
+	STORE_DEAD, /* (job id): dead letters; body = input */
+	STORE_ITEM, /* (job id, item key): body = item */
 	STORE_CHECKPOINT, /* (job id): body = checkpoint */
-	STORE_ATTEMPT,	  /* (job id, attempt): failed attempts: head = when, error */
-	STORE_KEY,		  /* (text key): idempotency and unique keys: head = job id, expiry */
-	STORE_RUN,		  /* (run id): head = state of the run; body = input/result */
-	STORE_SETTING,	  /* (text key): paused queues, workers added at run time ...: body = JSON */
+	STORE_ATTEMPT, /* (job id, attempt): failed attempts: head = when, error */
+	STORE_KEY, /* (text key): idempotency and unique keys: head = job id, expiry */
+	STORE_RUN, /* (run id): head = state of the run; body = input/result */
+	STORE_SETTING, /* (text key): paused queues, workers added at run time ...: body = JSON */
 	STORE_TABLES
 };
 
@@ -43,10 +44,17 @@ struct store_batch *store_batch_new(void);
 void store_batch_free(struct store_batch *b); /* only one that was not committed */
 bool store_batch_empty(const struct store_batch *b);
 size_t store_batch_bytes(const struct store_batch *b);
-void store_batch_put(struct store_batch *b, enum store_table table, struct store_key key, struct bytes head, struct bytes body); /* insert or replace */
-void store_batch_put_head(struct store_batch *b, enum store_table table, struct store_key key, struct bytes head); /* the row exists; its body stays */
-void store_batch_delete(struct store_batch *b, enum store_table table, struct store_key key);			/* may not exist */
-void store_batch_delete_all(struct store_batch *b, enum store_table table, uint64_t id);				/* every sub of id */
+/* Called on the loop thread after the commit's own `done`, in the order of adding: what belongs to the batch but not to who
+ * commits it. Not called for a batch that was held. */
+void store_batch_then(struct store_batch *b, void (*then)(void *context, enum errcode code), void *context);
+/* Inside `done` with E_NO_SPACE: the batch is the caller's again, to be committed once more when there is space. */
+void store_batch_hold(struct store_batch *b);
+void store_batch_put(struct store_batch *b, enum store_table table, struct store_key key, struct bytes head,
+	struct bytes body); /* insert or replace */
+void store_batch_put_head(struct store_batch *b, enum store_table table, struct store_key key,
+	struct bytes head); /* the row exists; its body stays */
+void store_batch_delete(struct store_batch *b, enum store_table table, struct store_key key); /* may not exist */
+void store_batch_delete_all(struct store_batch *b, enum store_table table, uint64_t id); /* every sub of id */
 
 /* One row as seen by a visitor; bytes are borrowed for the call. */
 struct store_row {
@@ -60,7 +68,7 @@ typedef bool store_visit(void *context, const struct store_row *row); /* false s
 struct store_range { /* in ascending order of the key, or descending */
 	enum store_table table;
 	struct store_key from; /* inclusive; zero: from the beginning (or the end when descending) */
-	uint64_t id;		   /* when not 0: only rows of this id */
+	uint64_t id; /* when not 0: only rows of this id */
 	bool descending, bodies;
 	unsigned scan_max; /* give up after so many rows were looked at; 0: no limit */
 };
@@ -78,23 +86,35 @@ struct store_stats {
 struct store_ops {
 	const char *name; /* "sqlite" */
 	void (*close)(struct store *s); /* waits for the writer; frees s. Loop thread */
-	void (*commit)(struct store *s, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
-	/* Every row's head, in ascending order of the key. Blocks: only before the loop runs. */
+	void (*commit)(
+		struct store *s, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
+	/* Every row's head, in ascending order of the key. Blocks: only before the loop runs. A visitor that returns false ends
+	 * it with E_OK. */
 	enum errcode (*load)(struct store *s, enum store_table table, store_visit *visit, void *context, struct err *e);
 	/* Blocks for one lookup (about 10 microseconds in the page cache): E_NOT_FOUND. Copies into *head, *body (either NULL).
-	 * Any thread that owns its own reader: see store_reader. */
-	enum errcode (*read)(struct store *s, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e);
+	 * Sees what is durable. Loop thread. */
+	enum errcode (*read)(struct store *s, enum store_table table, struct store_key key, struct buf *head,
+		struct buf *body, struct err *e);
 	/* Asynchronous: visits on the reader thread, then `done` on the loop thread. The visitor must only touch its context. */
-	void (*list)(struct store *s, const struct store_range *range, store_visit *visit, void (*done)(void *context, enum errcode code), void *context);
+	void (*list)(struct store *s, const struct store_range *range, store_visit *visit,
+		void (*done)(void *context, enum errcode code), void *context);
 	/* Runs work() on the reader thread with a reader of its own (many look-ups that belong together: a run's items with their
 	 * results), then done() on the loop thread. It sees at least every batch whose `done` was called before. */
-	void (*query)(struct store *s, void (*work)(void *context, struct store_reader *r), void (*done)(void *context), void *context);
+	void (*query)(struct store *s, void (*work)(void *context, struct store_reader *r), void (*done)(void *context),
+		void *context);
 	void (*stats)(struct store *s, struct store_stats *out);
+	/* As load, of a part. */
+	enum errcode (*scan)(
+		struct store *s, const struct store_range *range, store_visit *visit, void *context, struct err *e);
+	/* Only where loop is NULL: makes what waits durable, as one group, and calls every `done`. */
+	void (*flush)(struct store *s);
 };
 
 /* Inside a query only; both block. */
-enum errcode store_reader_get(struct store_reader *r, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e);
-enum errcode store_reader_scan(struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e);
+enum errcode store_reader_get(struct store_reader *r, enum store_table table, struct store_key key, struct buf *head,
+	struct buf *body, struct err *e);
+enum errcode store_reader_scan(
+	struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e);
 
 struct store {
 	const struct store_ops *ops; /* implementations embed this struct first */
@@ -103,12 +123,32 @@ struct store {
 
 struct loop;
 
-/* loop: callbacks come there; NULL for tests: then the caller drives with store_memory_flush / the commit is synchronous.
- * E_CONFLICT: another process holds the directory (its pid is named). */
+/* loop: callbacks come there; NULL for tests: then commit, list and query do nothing until store_flush.
+ * The directory must exist. E_CONFLICT: another process holds it (its pid is named). */
 enum errcode store_sqlite_open(struct loop *loop, const char *directory, struct store **out, struct err *e);
 enum errcode store_memory_open(struct loop *loop, struct store **out, struct err *e);
 
-static inline void store_commit(struct store *s, struct store_batch *b, void (*done)(void *, enum errcode), void *context)
+/* Another handle on the same rows with the next epoch: a restart, or another node that takes over. The rows live until the
+ * last handle is closed. */
+void store_memory_again(struct store *s, struct store **out);
+/* A crash: the first `durable` of the waiting batches are durable, though nobody was told; the rest is lost. Frees s (no
+ * `done` is called) and gives the next handle. */
+void store_memory_crash(struct store *s, unsigned durable, struct store **out);
+void store_memory_set_full(struct store *s, bool full); /* commits fail with E_NO_SPACE */
+
+static inline void store_commit(
+	struct store *s, struct store_batch *b, void (*done)(void *, enum errcode), void *context)
 {
 	s->ops->commit(s, b, done, context);
+}
+
+static inline void store_flush(struct store *s)
+{
+	s->ops->flush(s);
+}
+
+static inline void store_close(struct store *s)
+{
+	if (s)
+		s->ops->close(s);
 }

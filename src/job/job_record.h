@@ -1,0 +1,64 @@
+/* job_record.h - the heads of stored rows: what of a job is read back when the engine starts. Pure, no allocation.
+ *
+ *   byte 0       version of the format (1)
+ *   then fields  tag | value        tag = number << 1 | kind
+ *                kind 0: a varint (7 bits a byte, low first, at most 10 bytes)
+ *                kind 1: a varint length, and that many bytes
+ *
+ * A field that is 0 or empty is left out; unknown numbers are skipped, so a field may be added without a new version.
+ * HOW TO CHANGE IT: give a new field the next free number and never use a number again. Only when an old reader would
+ * misunderstand a row raise JOB_RECORD_VERSION and teach decode the old one.
+ *
+ * One struct serves STORE_JOB, STORE_DONE and STORE_DEAD: a job that is over has the fields of the last group, too. */
+#pragma once
+#include "base/bytes.h"
+#include "base/err.h"
+#include "job/job.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { JOB_RECORD_VERSION = 1 };
+
+struct job_record {
+	struct bytes namespace, capability; /* namespace empty: "default" */
+	struct bytes tags, traceparent;
+	int64_t submitted_at_ms, due_at_ms, expires_at_ms;
+	uint64_t run_id, parent_id, item_key, step;
+	uint64_t timeout_ms, max_attempts; /* 0: the capability's */
+	uint64_t attempts, crashes; /* that failed; of a job that is over: that were started */
+	uint64_t priority;
+	uint64_t fence_floor; /* no fence up to this one is ever valid again */
+	bool streams; /* has rows in STORE_ITEM or STORE_CHECKPOINT */
+	bool retryable; /* of the error */
+	struct bytes error_code, error_message; /* of the last failed attempt */
+	/* over */
+	uint64_t state; /* enum job_state */
+	int64_t started_at_ms, finished_at_ms, keep_until_ms;
+};
+
+/* Appends. */
+void job_record_encode(const struct job_record *r, struct buf *out);
+/* Bytes in *out point into head. E_INVALID: truncated or not of this format. */
+enum errcode job_record_decode(struct bytes head, struct job_record *out, struct err *e);
+
+/* Heads of STORE_ATTEMPT: one attempt that did not succeed. */
+struct attempt_record {
+	int64_t started_at_ms, ended_at_ms;
+	bool retryable;
+	struct bytes code, message;
+};
+void attempt_record_encode(const struct attempt_record *r, struct buf *out);
+enum errcode attempt_record_decode(struct bytes head, struct attempt_record *out, struct err *e);
+
+/* Heads of STORE_KEY: an idempotency key in use. */
+struct key_record {
+	uint64_t job_id, input_hash;
+	int64_t expires_at_ms;
+};
+void key_record_encode(const struct key_record *r, struct buf *out);
+enum errcode key_record_decode(struct bytes head, struct key_record *out, struct err *e);
+
+/* Heads of STORE_ITEM: the job that the item became, or 0. */
+void item_record_encode(uint64_t becomes, struct buf *out);
+enum errcode item_record_decode(struct bytes head, uint64_t *becomes, struct err *e);
