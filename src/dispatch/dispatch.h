@@ -24,6 +24,9 @@ struct dispatch_calls { /* set once by the wiring */
 	void (*wake)(void *context, int64_t at_ms); /* call dispatch_tick then, or earlier */
 	bool (*blob_of)(void *context, struct bytes input, char name[80], bool *only); /* blob_of_input */
 	bool (*anyone_starting)(void *context); /* some instance may soon be running */
+	/* This job's items may not go on for now (a pipeline bounds what is in flight): its handler waits in reeve_emit until
+	 * dispatch_emit_resume. NULL: never. */
+	bool (*emit_waits)(void *context, struct job *j);
 	/* An instance does not obey: a cancelled or timed-out handler did not end within the grace. */
 	void (*stuck)(void *context, struct instance *i, const struct delivery *d, const char *why);
 	void (*log)(
@@ -49,6 +52,8 @@ void dispatch_hold(struct dispatch *d, bool hold);
 enum errcode dispatch_reclaim(struct dispatch *d, struct instance *i, uint64_t job_id, uint64_t fence, bool started,
 	struct delivery **out, struct err *e);
 
+void dispatch_emit_resume(struct dispatch *d, uint64_t job_id); /* its emitter goes on */
+
 void dispatch_turn(struct dispatch *d);
 void dispatch_tick(struct dispatch *d, int64_t now_ms);
 
@@ -60,7 +65,8 @@ void dispatch_tick(struct dispatch *d, int64_t now_ms);
 struct dispatch_call {
 	struct bytes namespace, capability, input, traceparent; /* copied */
 	int64_t deadline_ms;
-	unsigned depth; /* of calls within calls; above 16 it is refused */
+	unsigned depth; /* of calls within calls; from 16 on it is refused */
+	const struct delivery *parent; /* whose handler calls; NULL: a client */
 	void (*done)(void *context, struct bytes result, const struct job_error *error);
 	void *context;
 };

@@ -1,7 +1,10 @@
 /* runner.h - the one place where "process or module?" is hidden: how an instance is started, given work, and stopped.
  *
  * Two implementations: process/ (a child of the keeper that speaks the link) and module/ (threads in the engine). dispatch/,
- * api/ and pipeline/ know this header and never those folders. All of it runs on the loop thread; nothing blocks. */
+ * api/ and pipeline/ know this header and never those folders. All of it runs on the loop thread; nothing blocks.
+ *
+ * dispatch/ keeps instance->deliveries and instance->in_flight: runners read them and never change them. Events (finished, lost,
+ * and those of instance.h) never come from within a runner_ops function: they come from a later event of the loop. */
 #pragma once
 #include "base/bytes.h"
 #include "base/err.h"

@@ -1,0 +1,294 @@
+#include "dispatch/parts.h"
+
+#include <stdlib.h>
+
+struct dispatch *dispatch_new(struct queues *qs, struct registry *r, const struct dispatch_calls *calls)
+{
+	struct dispatch *d = NEW(struct dispatch);
+	d->queues = qs;
+	d->registry = r;
+	d->calls = *calls;
+	list_init(&d->active);
+	return d;
+}
+
+static void route_free(struct route *r)
+{
+	free(r->namespace);
+	free(r->name);
+	free(r->offers);
+	free(r);
+}
+
+void dispatch_free(struct dispatch *d)
+{
+	if (!d)
+		return;
+	size_t at = 0;
+	for (struct route *r; (r = idmap_next(&d->routes, &at));)
+		for (struct route *next; r; r = next) {
+			next = r->same_hash;
+			route_free(r);
+		}
+	at = 0;
+	for (struct call *c; (c = idmap_next(&d->live_calls, &at));) {
+		buf_fini(&c->input);
+		buf_fini(&c->traceparent);
+		free(c);
+	}
+	for (struct work *w = d->free_works, *next; w; w = next) {
+		next = w->next_free;
+		buf_fini(&w->input);
+		buf_fini(&w->checkpoint);
+		free(w);
+	}
+	idmap_fini(&d->routes);
+	idmap_fini(&d->by_queue);
+	idmap_fini(&d->live_calls);
+	heap_fini(&d->timers);
+	free(d);
+}
+
+/* ── routes ── */
+
+static uint64_t hash(struct bytes a, struct bytes b) /* FNV-1a */
+{
+	uint64_t h = 0xcbf29ce484222325;
+	for (size_t k = 0; k < a.size; k++)
+		h = (h ^ (unsigned char)a.data[k]) * 0x100000001b3;
+	h = (h ^ '/') * 0x100000001b3;
+	for (size_t k = 0; k < b.size; k++)
+		h = (h ^ (unsigned char)b.data[k]) * 0x100000001b3;
+	return h ? h : 1;
+}
+
+struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes name)
+{
+	if (namespace.size == 0)
+	namespace = bytes_of("default");
+	uint64_t h = hash(namespace, name);
+	struct route *first = idmap_get(&d->routes, h);
+	for (struct route *r = first; r; r = r->same_hash)
+		if (bytes_equal(bytes_of(r->name), name) && bytes_equal(bytes_of(r->namespace), namespace))
+			return r;
+	struct route *r = NEW(struct route);
+	r->namespace = mem_copy(namespace.data, namespace.size);
+	r->name = mem_copy(name.data, name.size);
+	r->same_hash = first;
+	list_init(&r->calls);
+	idmap_put(&d->routes, h, r);
+	return r;
+}
+
+static void want_turn(struct dispatch *d)
+{
+	if (d->turn_wanted)
+		return;
+	d->turn_wanted = true;
+	d->calls.want_turn(d->calls.context);
+}
+
+void route_wake(struct dispatch *d, struct route *r)
+{
+	if (r->active.next || (!r->ready && list_empty(&r->calls)))
+		return;
+	list_append(&d->active, &r->active);
+	want_turn(d);
+}
+
+/* The first sight of a queue: its route is remembered under its address. */
+void dispatch_ready(struct dispatch *d, struct queue *q)
+{
+	struct route *r = idmap_get(&d->by_queue, (uintptr_t)q);
+	if (!r) {
+		r = route_get(d, queue_namespace(q), queue_capability(q));
+		r->queue = q;
+		idmap_put(&d->by_queue, (uintptr_t)q, r);
+	}
+	r->ready = true;
+	if (r->offer_n)
+		route_wake(d, r);
+}
+
+static bool has_room(const struct instance *i)
+{
+	return i->state == INSTANCE_RUNNING && !i->draining && i->healthy && i->in_flight < i->concurrency + i->prefetch;
+}
+
+/* The one with the least in flight, in proportion to what it can do at once. */
+static struct offer *pick(struct route *r)
+{
+	struct offer *best = NULL;
+	for (size_t k = 0; k < r->offer_n; k++) {
+		const struct instance *i = r->offers[k].seat->instance;
+		if (!has_room(i))
+			continue;
+		if (!best ||
+			i->in_flight * best->seat->instance->concurrency < best->seat->instance->in_flight * i->concurrency)
+			best = &r->offers[k];
+	}
+	return best;
+}
+
+/* One delivery. False: nothing to give, or nobody with room. */
+static bool give_one(struct dispatch *d, struct route *r)
+{
+	struct offer *o = pick(r);
+	if (!o)
+		return false;
+	struct work *w = work_new(d, o->seat, r, o->index);
+	if (!list_empty(&r->calls)) { /* someone waits for an answer right now */
+		call_give(container_of(r->calls.next, struct call, link), w);
+		return true;
+	}
+	if (r->ready && r->queue && work_lease(w)) {
+		work_give(w);
+		return true;
+	}
+	r->ready = false;
+	work_drop(w);
+	return false;
+}
+
+void dispatch_turn(struct dispatch *d)
+{
+	d->turn_wanted = false;
+	if (d->held)
+		return;
+	unsigned left = DISPATCH_TURN_MAX;
+	while (left && !list_empty(&d->active)) {
+		struct route *r = container_of(d->active.next, struct route, active);
+		unsigned slice = DISPATCH_SLICE < left ? DISPATCH_SLICE : left;
+		bool more = true;
+		list_remove(&r->active);
+		for (unsigned n = 0; n < slice && more; n++) {
+			more = give_one(d, r);
+			left -= more;
+		}
+		if (more)
+			list_append(&d->active, &r->active);
+	}
+	if (!list_empty(&d->active))
+		want_turn(d);
+}
+
+void dispatch_hold(struct dispatch *d, bool hold)
+{
+	d->held = hold;
+	if (!hold && !list_empty(&d->active))
+		want_turn(d);
+}
+
+/* ── seats ── */
+
+struct seat *seat_get(struct dispatch *d, struct instance *i)
+{
+	struct seat *s = i->dispatch_data;
+	if (!s) {
+		s = NEW(struct seat);
+		s->instance = i;
+		list_init(&s->settling);
+		i->dispatch_data = s;
+	}
+	return s;
+}
+
+void seat_wake(struct dispatch *d, struct seat *s)
+{
+	for (size_t k = 0; k < s->route_n; k++)
+		route_wake(d, s->routes[k]);
+}
+
+static void offer(struct route *r, struct seat *s, uint16_t index)
+{
+	for (size_t k = 0; k < r->offer_n; k++)
+		if (r->offers[k].seat == s)
+			return;
+	if (r->offer_n == r->offer_room) {
+		r->offer_room = r->offer_room ? r->offer_room * 2 : 4;
+		r->offers = mem_resize(r->offers, r->offer_room * sizeof *r->offers);
+	}
+	r->offers[r->offer_n++] = (struct offer){s, index};
+}
+
+static void withdraw(struct seat *s)
+{
+	for (size_t k = 0; k < s->route_n; k++) {
+		struct route *r = s->routes[k];
+		for (size_t n = 0; n < r->offer_n; n++)
+			if (r->offers[n].seat == s)
+				r->offers[n--] = r->offers[--r->offer_n];
+	}
+	free(s->routes);
+	s->routes = NULL;
+	s->route_n = 0;
+}
+
+void dispatch_instance_running(struct dispatch *d, struct instance *i)
+{
+	struct seat *s = seat_get(d, i);
+	withdraw(s);
+	s->routes = mem_new((i->capability_n + 1) * sizeof *s->routes);
+	for (size_t k = 0; k < i->capability_n; k++) {
+		struct route *r = route_get(d, bytes_of(i->worker->namespace), bytes_of(i->capabilities[k].name));
+		s->routes[s->route_n++] = r;
+		offer(r, s, (uint16_t)k);
+	}
+	seat_wake(d, s);
+}
+
+void dispatch_instance_credit(struct dispatch *d, struct instance *i)
+{
+	if (i->dispatch_data)
+		seat_wake(d, i->dispatch_data);
+}
+
+void dispatch_instance_gone(struct dispatch *d, struct instance *i)
+{
+	struct seat *s = i->dispatch_data;
+	if (!s)
+		return;
+	withdraw(s);
+	list_each(&i->deliveries, at)
+	{ /* the runner tells lost() for each; one that it forgot is taken back here */
+		struct delivery *x = container_of(at, struct delivery, link);
+		struct job_error error = {"crashed", "its instance ended", 1};
+		x->events->lost(x, &error);
+	}
+	list_each(&s->settling, at)
+	{
+		struct work *w = container_of(at, struct work, link);
+		list_remove(at);
+		w->seat = NULL;
+	}
+	i->dispatch_data = NULL;
+	free(s);
+}
+
+/* ── time ── */
+
+void dispatch_timer(struct dispatch *d, struct heap_node *node, int64_t at_ms, unsigned kind)
+{
+	heap_put(&d->timers, node, at_ms, kind);
+	d->calls.wake(d->calls.context, at_ms);
+}
+
+void dispatch_tick(struct dispatch *d, int64_t now_ms)
+{
+	for (struct heap_node *node; (node = heap_first(&d->timers)) && node->key <= now_ms;) {
+		heap_remove(&d->timers, node);
+		if (node->tie == TIMER_CALL)
+			call_expire(container_of(node, struct call, timer));
+		else
+			work_give_up(container_of(node, struct work, give_up));
+	}
+	struct heap_node *next = heap_first(&d->timers);
+	if (next)
+		d->calls.wake(d->calls.context, next->key);
+}
+
+void dispatch_get_stats(const struct dispatch *d, struct dispatch_stats *out)
+{
+	*out = d->stats;
+	out->waiting_calls = d->live_calls.n;
+}

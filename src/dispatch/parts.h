@@ -1,0 +1,122 @@
+/* parts.h - what the files of dispatch/ share; nobody else includes it.
+ *
+ *   route   one (namespace, capability): its queue, who offers it, calls that wait
+ *   seat    an instance, as dispatch sees it
+ *   work    one delivery, from the lease to the commit of its end
+ *   call    one transactional call, from dispatch_invoke to its answer */
+#pragma once
+#include "base/heap.h"
+#include "base/idmap.h"
+#include "base/mem.h"
+#include "dispatch/dispatch.h"
+
+enum {
+	DISPATCH_TURN_MAX = 4096, /* deliveries in one turn of the loop */
+	DISPATCH_SLICE = 64, /* deliveries of one route before the next has its turn */
+	DISPATCH_CALLS_MAX = 16384, /* calls that wait or run */
+	DISPATCH_DEPTH_MAX = 16,
+	DISPATCH_START_WAIT_MS = 2000, /* a call waits so long for someone who is starting */
+	DISPATCH_GRACE_MS = 5000, /* a cancelled handler ends within, or its instance is stuck */
+	DISPATCH_FREE_MAX = 1024, /* works kept for the next delivery */
+};
+
+struct offer {
+	struct seat *seat;
+	uint16_t index;
+};
+
+struct route {
+	char *namespace, *name;
+	struct queue *queue; /* NULL: no job was ever seen */
+	struct offer *offers;
+	size_t offer_n, offer_room;
+	struct list calls; /* of struct call.link, waiting */
+	bool ready; /* the queue may have a job for us */
+	struct list active; /* in dispatch->active; next NULL: not */
+	struct route *same_hash;
+};
+
+struct seat {
+	struct instance *instance;
+	struct list settling; /* of struct work.link */
+	struct route **routes; /* one for each capability */
+	size_t route_n;
+};
+
+struct work {
+	struct delivery d; /* first */
+	struct dispatch *dispatch;
+	struct seat *seat; /* NULL: gone */
+	struct route *route;
+	struct job *job; /* NULL: a call, or its lease was taken away, or it is settling */
+	struct call *call; /* NULL: a job, or the caller is gone */
+	struct list link; /* settling: in its seat's list */
+	struct heap_node give_up; /* in dispatch->timers when it was cancelled */
+	struct buf input, checkpoint;
+	unsigned refs; /* commits and calls that will come back to it */
+	unsigned items_kept; /* item_done()s kept back by emit_waits */
+	unsigned depth;
+	bool over; /* the runner no longer knows it */
+	struct work *next_free;
+};
+
+struct call {
+	uint64_t id;
+	struct dispatch *dispatch;
+	struct route *route;
+	struct list link; /* waiting: in its route's list */
+	struct heap_node timer; /* in dispatch->timers */
+	struct work *work; /* NULL: waiting */
+	struct work *parent; /* whose handler called; NULL: a client */
+	struct buf input, traceparent;
+	int64_t deadline_ms;
+	unsigned depth;
+	bool retried;
+	void (*done)(void *context, struct bytes result, const struct job_error *error);
+	void *context;
+};
+
+struct dispatch {
+	struct queues *queues;
+	struct registry *registry;
+	struct dispatch_calls calls;
+	struct idmap routes; /* by hash of names */
+	struct idmap by_queue; /* by the queue's address */
+	struct idmap live_calls; /* by id */
+	struct list active; /* routes that may have something to give out */
+	struct heap timers; /* of work.give_up and call.timer: told apart by tie */
+	struct work *free_works;
+	unsigned free_n;
+	uint64_t call_last; /* ids of calls: the highest bit is set, no job has it */
+	bool held, turn_wanted;
+	struct dispatch_stats stats;
+};
+
+enum { TIMER_WORK = 1, TIMER_CALL = 2 }; /* heap tie */
+
+static inline int64_t dispatch_now(struct dispatch *d)
+{
+	return d->calls.now_ms(d->calls.context);
+}
+
+/* dispatch.c */
+struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes name);
+void route_wake(struct dispatch *d, struct route *r); /* it may have something to give out */
+struct seat *seat_get(struct dispatch *d, struct instance *i);
+void seat_wake(struct dispatch *d, struct seat *s); /* it has room */
+void dispatch_timer(struct dispatch *d, struct heap_node *node, int64_t at_ms, unsigned kind);
+
+/* work.c */
+struct work *work_new(struct dispatch *d, struct seat *s, struct route *r, uint16_t index);
+void work_give(struct work *w); /* to the runner */
+void work_cancel(struct work *w); /* the outcome no longer counts */
+void work_give_up(struct work *w); /* its grace is over */
+void work_unref(struct work *w);
+bool work_lease(struct work *w); /* the route's next job becomes its; false: there is none */
+void work_drop(struct work *w); /* one that was never given */
+
+/* call.c */
+void call_give(struct call *c, struct work *w);
+void call_finish(struct call *c, struct bytes result, const struct job_error *error);
+void call_lost(struct call *c, bool started, const struct job_error *error);
+void call_expire(struct call *c);

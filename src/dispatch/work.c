@@ -1,0 +1,374 @@
+/* work.c - one delivery, from the lease to the commit of its end. */
+#include "dispatch/parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct delivery_events work_events;
+
+struct work *work_new(struct dispatch *d, struct seat *s, struct route *r, uint16_t index)
+{
+	struct work *w = d->free_works;
+	if (w) {
+		d->free_works = w->next_free;
+		d->free_n--;
+		struct buf input = w->input, checkpoint = w->checkpoint;
+		memset(w, 0, sizeof *w);
+		w->input = input;
+		w->checkpoint = checkpoint;
+		buf_clear(&w->input);
+		buf_clear(&w->checkpoint);
+	} else {
+		w = NEW(struct work);
+	}
+	w->dispatch = d;
+	w->seat = s;
+	w->route = r;
+	w->d.capability = index;
+	w->d.instance = s->instance;
+	w->d.events = &work_events;
+	w->d.context = w;
+	w->d.deadline_ms = INT64_MAX;
+	w->d.attempt = 1;
+	return w;
+}
+
+void work_drop(struct work *w)
+{
+	struct dispatch *d = w->dispatch;
+	heap_remove(&d->timers, &w->give_up);
+	if (d->free_n >= DISPATCH_FREE_MAX || w->input.room > 1 << 16 || w->checkpoint.room > 1 << 16) {
+		buf_fini(&w->input);
+		buf_fini(&w->checkpoint);
+		free(w);
+		return;
+	}
+	w->next_free = d->free_works;
+	d->free_works = w;
+	d->free_n++;
+}
+
+void work_unref(struct work *w)
+{
+	if (--w->refs == 0 && w->over)
+		work_drop(w);
+}
+
+/* It holds one reference of its own while the runner knows it. */
+void work_give(struct work *w)
+{
+	struct instance *i = w->seat->instance;
+	bool only = false;
+	w->refs++;
+	w->d.input = buf_bytes(&w->input);
+	if (w->dispatch->calls.blob_of(w->dispatch->calls.context, w->d.input, w->d.blob, &only) && only)
+		w->d.input = (struct bytes){NULL, 0};
+	else if (!w->d.input.data)
+		w->d.input = (struct bytes){"", 0};
+	i->in_flight++;
+	list_append(&i->deliveries, &w->d.link);
+	w->dispatch->stats.delivered++;
+	w->dispatch->stats.in_flight++;
+	i->runner->deliver(i, &w->d);
+}
+
+static void describe(struct work *w, struct job *j)
+{
+	w->job = j;
+	w->d.id = j->id;
+	w->d.fence = job_fence(w->dispatch->queues, j);
+	w->d.attempt = j->attempts + 1u;
+	w->d.item_window = 64;
+	if (j->timeout_ms)
+		w->d.deadline_ms = dispatch_now(w->dispatch) + j->timeout_ms;
+}
+
+bool work_lease(struct work *w)
+{
+	struct dispatch *d = w->dispatch;
+	struct err e;
+	struct job *j = queue_lease(w->route->queue, dispatch_now(d), w);
+	if (!j)
+		return false;
+	describe(w, j);
+	if (job_read_input(d->queues, j, &w->input, &e) != E_OK ||
+		(j->attempts && job_read_checkpoint(d->queues, j, &w->checkpoint, &e) != E_OK)) {
+		struct job_error error = {.code = "internal", .retryable = 1};
+		snprintf(error.message, sizeof error.message, "its input could not be read: %.400s", e.text);
+		queue_fail(d->queues, w->d.id, w->d.fence, &error, dispatch_now(d), NULL, NULL, NULL);
+		w->job = NULL;
+		buf_clear(&w->input);
+		return work_lease(w); /* the next one; each failing job leaves the queue, so this ends */
+	}
+	w->d.checkpoint = buf_bytes(&w->checkpoint);
+	return true;
+}
+
+/* ── the end ── */
+
+/* The runner no longer knows it; its place is free. */
+static void leave(struct work *w)
+{
+	struct instance *i = w->seat->instance;
+	w->over = true;
+	list_remove(&w->d.link);
+	heap_remove(&w->dispatch->timers, &w->give_up);
+	i->in_flight--;
+	w->dispatch->stats.in_flight--;
+	seat_wake(w->dispatch, w->seat);
+}
+
+static void settled(void *context, enum errcode code)
+{
+	struct work *w = context;
+	w->dispatch->stats.settling--;
+	if (w->seat) {
+		struct instance *i = w->seat->instance;
+		list_remove(&w->link);
+		if (code == E_OK)
+			i->runner->settled(i, w->d.id, w->d.fence);
+		w->seat = NULL;
+	}
+	work_unref(w);
+}
+
+static void settle(struct work *w, struct bytes result, const struct job_error *error)
+{
+	struct dispatch *d = w->dispatch;
+	struct instance *i = w->seat->instance;
+	int64_t now_ms = dispatch_now(d);
+	list_append(&w->seat->settling, &w->link);
+	d->stats.settling++;
+	w->job = NULL;
+	error ? d->stats.failed++ : d->stats.completed++;
+	enum errcode code = error ? queue_fail(d->queues, w->d.id, w->d.fence, error, now_ms, settled, w, NULL)
+							  : queue_complete(d->queues, w->d.id, w->d.fence, result, now_ms, settled, w, NULL);
+	if (code == E_OK)
+		return;
+	/* Taken away meanwhile: the worker may forget it. */
+	list_remove(&w->link);
+	d->stats.settling--;
+	w->seat = NULL;
+	i->runner->settled(i, w->d.id, w->d.fence);
+	work_unref(w);
+}
+
+static void on_finished(struct delivery *x, struct bytes result, const struct job_error *error)
+{
+	struct work *w = x->context;
+	leave(w);
+	if (w->job) {
+		settle(w, result, error);
+		return;
+	}
+	struct call *c = w->call;
+	struct instance *i = w->seat->instance;
+	if (!(w->d.id >> 63))
+		i->runner->settled(i, w->d.id, w->d.fence); /* revoked: nobody waits for the outcome */
+	w->call = NULL;
+	w->seat = NULL;
+	if (c)
+		call_finish(c, result, error);
+	work_unref(w);
+}
+
+static void on_lost(struct delivery *x, const struct job_error *error)
+{
+	struct work *w = x->context;
+	struct dispatch *d = w->dispatch;
+	struct job *j = w->job;
+	struct call *c = w->call;
+	bool started = x->started && error;
+	leave(w);
+	d->stats.lost++;
+	w->job = NULL;
+	w->call = NULL;
+	w->seat = NULL;
+	if (j && started)
+		queue_crashed(d->queues, x->id, x->fence, error, dispatch_now(d), NULL);
+	else if (j)
+		job_release(j, dispatch_now(d));
+	if (c)
+		call_lost(c, started, error);
+	work_unref(w);
+}
+
+/* ── while it runs ── */
+
+static void on_started(struct delivery *x)
+{
+	struct work *w = x->context;
+	x->started = true;
+	if (w->job)
+		job_started(w->job, dispatch_now(w->dispatch));
+}
+
+static void item_settled(void *context, enum errcode code)
+{
+	struct work *w = context;
+	if (!w->over) {
+		struct dispatch *d = w->dispatch;
+		struct instance *i = w->seat->instance;
+		if (code == E_OK && w->job && d->calls.emit_waits && d->calls.emit_waits(d->calls.context, w->job))
+			w->items_kept++;
+		else
+			i->runner->item_done(i, &w->d, code);
+	}
+	work_unref(w);
+}
+
+static void on_item(struct delivery *x, uint64_t key, struct bytes data)
+{
+	struct work *w = x->context;
+	struct dispatch *d = w->dispatch;
+	w->refs++;
+	enum errcode code = E_OK;
+	if (w->job)
+		code = queue_item(d->queues, x->id, x->fence, key, data, dispatch_now(d), item_settled, w, NULL);
+	else /* a call's items have no reader; a revoked job's no longer count */
+		item_settled(w, w->call ? E_OK : E_FENCE);
+	if (code != E_OK)
+		item_settled(w, code);
+}
+
+void dispatch_emit_resume(struct dispatch *d, uint64_t job_id)
+{
+	struct job *j = queues_find(d->queues, job_id);
+	struct work *w = j && j->state == JOB_PROCESSING ? j->holder : NULL;
+	if (!w || w->over)
+		return;
+	struct instance *i = w->seat->instance;
+	for (; w->items_kept; w->items_kept--)
+		i->runner->item_done(i, &w->d, E_OK);
+}
+
+static void on_checkpoint(struct delivery *x, struct bytes data)
+{
+	struct work *w = x->context;
+	if (w->job)
+		queue_checkpoint(w->dispatch->queues, x->id, x->fence, data, dispatch_now(w->dispatch), NULL, NULL, NULL);
+}
+
+static void on_progress(struct delivery *x, int percent, struct bytes message)
+{
+	struct work *w = x->context;
+	if (w->job)
+		queue_progress(w->dispatch->queues, x->id, x->fence, percent, message, dispatch_now(w->dispatch), NULL);
+}
+
+static void on_log(struct delivery *x, int severity, struct bytes event, struct bytes fields)
+{
+	struct work *w = x->context;
+	struct dispatch *d = w->dispatch;
+	d->calls.log(d->calls.context, w->seat->instance, x->id >> 63 ? 0 : x->id, severity, event, fields);
+}
+
+struct nested { /* a handler's own call */
+	struct work *work;
+	uint64_t call_id;
+};
+
+static void nested_done(void *context, struct bytes result, const struct job_error *error)
+{
+	struct nested *n = context;
+	struct work *w = n->work;
+	if (!w->over) {
+		struct instance *i = w->seat->instance;
+		i->runner->call_done(i, &w->d, n->call_id, result, error);
+	}
+	work_unref(w);
+	free(n);
+}
+
+static void on_call(struct delivery *x, uint64_t call_id, struct bytes capability, struct bytes input)
+{
+	struct work *w = x->context;
+	struct nested *n = NEW(struct nested);
+	*n = (struct nested){w, call_id};
+	w->refs++;
+	struct dispatch_call call = {
+		.namespace = bytes_of(w->route->namespace),
+		.capability = capability,
+		.input = input,
+		.traceparent = x->traceparent,
+		.deadline_ms = x->deadline_ms,
+		.depth = w->depth + 1,
+		.parent = x,
+		.done = nested_done,
+		.context = n,
+	};
+	dispatch_invoke(w->dispatch, &call);
+}
+
+static const struct delivery_events work_events = {
+	.started = on_started,
+	.item = on_item,
+	.checkpoint = on_checkpoint,
+	.progress = on_progress,
+	.log = on_log,
+	.call = on_call,
+	.finished = on_finished,
+	.lost = on_lost,
+};
+
+/* ── taken away ── */
+
+void work_cancel(struct work *w)
+{
+	struct instance *i = w->seat->instance;
+	w->job = NULL;
+	w->call = NULL;
+	dispatch_timer(w->dispatch, &w->give_up, dispatch_now(w->dispatch) + DISPATCH_GRACE_MS, TIMER_WORK);
+	for (; w->items_kept; w->items_kept--) /* a handler that waits in reeve_emit must come to see it */
+		i->runner->item_done(i, &w->d, E_FENCE);
+	i->runner->cancel(i, &w->d);
+}
+
+void dispatch_revoke(struct dispatch *d, struct job *j, enum revoke_reason why)
+{
+	struct work *w = j->holder;
+	j->holder = NULL;
+	if (w && !w->over)
+		work_cancel(w);
+}
+
+void work_give_up(struct work *w)
+{
+	struct dispatch *d = w->dispatch;
+	char why[160];
+	snprintf(why, sizeof why, "a handler of %s did not end within %d ms after it was cancelled", w->route->name,
+		DISPATCH_GRACE_MS);
+	d->calls.stuck(d->calls.context, w->seat->instance, &w->d, why);
+}
+
+/* ── after a restart of the engine ── */
+
+enum errcode dispatch_reclaim(struct dispatch *d, struct instance *i, uint64_t job_id, uint64_t fence, bool started,
+	struct delivery **out, struct err *e)
+{
+	struct seat *s = seat_get(d, i);
+	struct job *j = queues_find(d->queues, job_id);
+	if (!j)
+		return err_set(e, E_NOT_FOUND, "there is no live job %" PRIu64, job_id);
+	struct route *r = route_get(d, queue_namespace(j->queue), queue_capability(j->queue));
+	struct work *w = work_new(d, s, r, 0);
+	for (size_t k = 0; k < i->capability_n; k++)
+		if (strcmp(i->capabilities[k].name, r->name) == 0)
+			w->d.capability = (uint16_t)k;
+	enum errcode code = queue_reclaim(d->queues, job_id, fence, dispatch_now(d), w, &j);
+	if (code != E_OK) {
+		work_drop(w);
+		return err_set(e, code, "the lease of job %" PRIu64 " was taken away", job_id);
+	}
+	describe(w, j);
+	w->d.fence = fence;
+	w->refs++;
+	i->in_flight++;
+	list_append(&i->deliveries, &w->d.link);
+	d->stats.in_flight++;
+	if (started)
+		on_started(&w->d);
+	*out = &w->d;
+	return E_OK;
+}
