@@ -178,16 +178,17 @@ class Runner:
         if verb == "start":
             job.running, job.since = test, now
             return
-        if test in job.ids:
+        known = test in job.ids
+        if known:
             job.ids.remove(test)
         elif verb == "fail":
-            job.broken = True  # setUpClass, tearDownClass
+            job.broken = True  # setUpClass or tearDownClass; the tests that do not run for it are counted when it ends
         elapsed, job.running, job.since = now - job.since, None, now
         if verb == "pass":
             self.passed += 1
         elif verb == "skip":
             self.skipped += 1
-        else:
+        elif known or not job.ids:
             self.failed += 1
         self.say({"pass": "ok", "skip": "skip", "fail": "FAIL"}[verb], test, elapsed, why.strip())
         if verb == "fail":
@@ -304,4 +305,5 @@ def main():
     sys.exit(1 if runner.failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
