@@ -1,0 +1,6 @@
+#include <reeve/version.h>
+
+const char *reeve_version(void)
+{
+	return REEVE_VERSION;
+}
