@@ -1,6 +1,7 @@
 #include "base/bytes.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -80,6 +81,20 @@ void buf_json_string(struct buf *b, struct bytes text)
 	if (from < text.size)
 		buf_add(b, text.data + from, text.size - from);
 	buf_add(b, "\"", 1);
+}
+
+void buf_json_utf8(struct buf *b, struct bytes text)
+{
+	scoped(buf_fini) struct buf clean = {0};
+	if (!utf8_valid(text)) {
+		for (const char *at = text.data, *end = at + text.size; at < end;) {
+			unsigned n = utf8_length(at, end);
+			buf_add(&clean, n ? at : "\xef\xbf\xbd", n ? n : 3);
+			at += n ? n : 1;
+		}
+		text = buf_bytes(&clean);
+	}
+	buf_json_string(b, text);
 }
 
 char *buf_take(struct buf *b)
