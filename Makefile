@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all demo test lint bench format install clean help
+.PHONY: all demo test lint size bench format install clean help
 
 all: ## build the products in build/ (installs missing Debian packages)
 	@script/build
@@ -10,11 +10,14 @@ all: ## build the products in build/ (installs missing Debian packages)
 demo: ## a mailbox through the parser and the classifier; FILE=my.mbox takes yours
 	@script/demo $(FILE)
 
-test: ## every test, with sanitizers; NAME=lease selects
+test: ## every test, with sanitizers; NAME=semver selects
 	@script/test $(NAME)
 
 lint: ## layers, format, scripts
 	@script/lint
+
+size: ## how long functions and files are
+	@tools/check-size
 
 bench: ## list the benchmarks; NAME=queue runs one
 	@script/bench $(NAME)
