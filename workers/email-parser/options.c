@@ -101,11 +101,10 @@ static int options_message(struct options *o, json_t *root, struct fault *f)
 {
 	json_t *message = json_object_get(root, "message"), *blob = json_object_get(root, "blob");
 
-	if (!message == !blob)
+	if (message && blob)
 		return fault_set(f, REEVE_E_INVALID, "INVALID_OPTIONS", false,
-			"the job has %s; wanted is one of \"blob\" (the mailbox, uploaded before) and \"message\" (the text of a "
-			"message)",
-			message ? "both \"blob\" and \"message\"" : "neither \"blob\" nor \"message\"");
+			"the job has both \"blob\" and \"message\"; wanted is one of them: the mailbox, uploaded before, or its "
+			"text");
 	if (!message)
 		return 0;
 	if (!json_is_string(message) || json_string_length(message) > OPTIONS_MESSAGE_MAX)

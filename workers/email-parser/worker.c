@@ -58,6 +58,19 @@ static int worker_open(struct reeve_job *job, const struct options *o, struct fa
 	return fd;
 }
 
+/* Without "blob" and "message" the input, opened, is the job's own JSON: say that, rather than that it is no mail. */
+static int worker_check(const struct options *o, struct reeve_bytes input, int fd, struct fault *f)
+{
+	char first[1];
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (o->message || !input.data || size != (off_t)input.size || pread(fd, first, 1, 0) != 1 || *first != *input.data)
+		return 0;
+	return fault_set(f, REEVE_E_INVALID, "INVALID_OPTIONS", false,
+		"the job has neither \"blob\" (the mailbox, uploaded before) nor \"message\" (the text of a mailbox or "
+		"message)");
+}
+
 static int worker_read(struct reeve_job *job, enum summary_kind kind, const struct options *o, struct fault *f)
 {
 	const struct host host = {.context = job,
@@ -73,7 +86,9 @@ static int worker_read(struct reeve_job *job, enum summary_kind kind, const stru
 	int fd = worker_open(job, o, f), rc = fd;
 
 	if (fd >= 0) {
-		rc = pass_run(&pass, fd, &out, f);
+		rc = worker_check(o, reeve_input(job), fd, f);
+		if (!rc)
+			rc = pass_run(&pass, fd, &out, f);
 		close(fd);
 	}
 	if (!rc)
@@ -117,7 +132,7 @@ static int worker_start(struct reeve_instance *self, void **state)
 
 	if (rc) {
 		char *fields = f.code ? g_strdup_printf("{\"reason\":\"%s\"}", f.code) : NULL;
-		reeve_log(self, 3, "email-parser.config", fields);
+		reeve_log(self, REEVE_LOG_ERROR, "email-parser.config", fields);
 		g_free(fields);
 		free(config);
 		return rc;
