@@ -1,0 +1,100 @@
+/* cli.h - what the commands share. One file per noun, each with its const table of commands; main.c finds the command.
+ *
+ * Exit codes: 0 fine, 1 failed, 2 usage, 3 the daemon does not run (status, down), 4 unknown (no such job, worker ...),
+ * 69 the daemon cannot be reached, 75 try again. They come from one table in client.c. Single-threaded. */
+#pragma once
+#include "base/bytes.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_RUNNING = 3,
+	EXIT_UNKNOWN = 4,
+	EXIT_UNREACHABLE = 69,
+	EXIT_TRY_AGAIN = 75
+};
+
+struct option_spec { /* of one command; a table ends with name NULL */
+	const char *name;
+	char letter; /* or 0 */
+	const char *value; /* what it takes ("FILE"), or NULL for a switch */
+	const char *help;
+};
+
+struct args;
+
+struct command {
+	const char *noun, *verb; /* verb "" for `reeve up` and the like */
+	const char *operands; /* "CAPABILITY", "[ID...]" */
+	const char *summary;
+	const struct option_spec *options; /* or NULL */
+	int operands_min, operands_max; /* max -1: any number */
+	int (*run)(const struct args *a);
+};
+
+struct args { /* of the command at hand */
+	const struct command *command;
+	const char **operands;
+	int operand_n;
+	const char *values[32]; /* by index into command->options; the last one given */
+	const char *repeated[64]; /* every value of the option called "tag" or "set" */
+	int repeated_n;
+	bool json; /* --json */
+};
+
+/* main.c */
+extern const char *program_directory; /* where this executable is */
+const char *arg_option(const struct args *a, const char *name); /* NULL: not given; "" for a switch that was */
+void print_command_help(const struct command *c);
+const struct command *const *all_commands(void); /* tables, NULL last; each ends with noun NULL */
+
+/* client.c: one request to the daemon over its Unix socket */
+struct reply {
+	int status; /* of HTTP */
+	struct buf body;
+	json_t *json; /* when the body is JSON, else NULL */
+};
+extern const char *client_socket; /* path; set by main */
+/* `path` is under the daemon's root ("/v1/jobs"). An answer from 400 on, or none, is printed to stderr and turned into an exit
+ * code; otherwise 0 and *r, which reply_fini frees. body NULL: none. */
+int client_request(const char *method, const char *path, const char *content_type, struct bytes body, struct reply *r);
+int client_get(const char *path, struct reply *r);
+int client_upload(const char *file, char **blob, bool progress); /* "-" is stdin; *blob is the caller's */
+int client_download(const char *path, const char *file); /* "-" is stdout; written by tmp and rename */
+int client_follow(const char *path, bool (*line)(void *context, struct bytes line),
+	void *context); /* a stream, line by line, until it ends or `line` says false */
+bool client_reachable(const char *probe); /* GET answers 200; prints nothing */
+void reply_fini(struct reply *r);
+char *url_path(const char *before, const char *operand, const char *after); /* operand percent-encoded; the caller's */
+
+/* table.c */
+struct table;
+struct table *table_new(const char *const *headings); /* NULL last */
+void table_add(struct table *t, const char *cell); /* row by row; NULL is "-" */
+void table_addf(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_print(struct table *t); /* to stdout; frees t */
+bool colour_wanted(int fd); /* a terminal, and no NO_COLOR */
+const char *json_text(const json_t *object, const char *name); /* a string member, or "-" */
+void print_json(const json_t *value);
+char *ago(const json_t *time); /* "3m" since an RFC 3339 string; the caller's */
+
+/* progress.c: a bar on stderr when it is a terminal */
+void progress_show(const char *label, uint64_t done, uint64_t total, const char *note); /* total 0: unknown */
+void progress_end(void);
+
+/* input.c */
+char *read_file(const char *path, size_t *size); /* "-" is stdin; complains and gives NULL when it cannot */
+int input_argument(const char *argument, char **text); /* JSON text, @FILE or - ; checked to be JSON; exit code */
+int complain(int code, const char *format, ...)
+	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
+
+extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[], dead_commands[],
+	pipeline_commands[], run_commands[], blob_commands[], config_commands[], completion_commands[];
+int worker_new(const struct args *a); /* worker_new.c */
+int run_follow(const char *run_id, bool quiet, json_t **run); /* run.c: shows progress until the run is over */
