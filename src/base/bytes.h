@@ -30,10 +30,10 @@ void buf_add(struct buf *b, const void *data, size_t size);
 void buf_text(struct buf *b, const char *text);
 void buf_format(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_json_string(struct buf *b, struct bytes text); /* quoted and escaped (RFC 8259); input must be UTF-8 */
-void buf_json_utf8(struct buf *b, struct bytes text);		 /* the same for any bytes: what is not UTF-8 becomes U+FFFD */
-char *buf_reserve(struct buf *b, size_t size);			/* room for `size` more; the caller then adds to b->size */
-char *buf_take(struct buf *b);							/* the NUL-terminated bytes, now the caller's; b is empty */
-void buf_clear(struct buf *b);							/* keeps the memory */
+void buf_json_utf8(struct buf *b, struct bytes text); /* the same for any bytes: what is not UTF-8 becomes U+FFFD */
+char *buf_reserve(struct buf *b, size_t size); /* room for `size` more; the caller then adds to b->size */
+char *buf_take(struct buf *b); /* the NUL-terminated bytes, now the caller's; b is empty */
+void buf_clear(struct buf *b); /* keeps the memory */
 void buf_fini(struct buf *b);
 
 static inline struct bytes buf_bytes(const struct buf *b)

@@ -8,18 +8,18 @@
 
 enum errcode {
 	E_OK = 0,
-	E_INVALID,	   /* the caller's input is wrong; the same call will fail again */
-	E_NOT_FOUND,   /* no such job, worker, capability, blob ... */
-	E_CONFLICT,	   /* it exists already, or another one holds it */
-	E_STATE,	   /* not in this state; the sentence names the state and what would be allowed */
-	E_FENCE,	   /* the lease was taken away; the caller no longer speaks for this job */
-	E_TOO_LARGE,   /* above a limit that the sentence names */
-	E_LIMIT,	   /* too many now; try again later (429) */
-	E_NO_SPACE,	   /* the disk is full (507); nothing was kept */
-	E_IO,		   /* reading or writing failed */
-	E_TIMEOUT,	   /* the time given ran out */
+	E_INVALID, /* the caller's input is wrong; the same call will fail again */
+	E_NOT_FOUND, /* no such job, worker, capability, blob ... */
+	E_CONFLICT, /* it exists already, or another one holds it */
+	E_STATE, /* not in this state; the sentence names the state and what would be allowed */
+	E_FENCE, /* the lease was taken away; the caller no longer speaks for this job */
+	E_TOO_LARGE, /* above a limit that the sentence names */
+	E_LIMIT, /* too many now; try again later (429) */
+	E_NO_SPACE, /* the disk is full (507); nothing was kept */
+	E_IO, /* reading or writing failed */
+	E_TIMEOUT, /* the time given ran out */
 	E_UNAVAILABLE, /* nobody is there to do it now (503) */
-	E_DENIED,	   /* the caller may not */
+	E_DENIED, /* the caller may not */
 	E_CANCELLED,
 	E_NO_MEMORY,
 	E_INTERNAL, /* a bug */

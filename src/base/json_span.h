@@ -12,8 +12,7 @@
 #define JSON_SPAN_DEPTH_MAX 256
 
 struct json_member {
-	struct bytes
-		key; /* between its quotes, as written: a name with escapes is a name that nobody looks for */
+	struct bytes key; /* between its quotes, as written: a name with escapes is a name that nobody looks for */
 	struct bytes value; /* as written, without the space around it */
 };
 

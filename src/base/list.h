@@ -33,5 +33,6 @@ static inline void list_remove(struct list *member)
 }
 
 /* The member may be removed in the body. */
-#define list_each(head, variable) \
-	for (struct list *variable = (head)->next, *variable##_next; variable##_next = variable->next, variable != (head); variable = variable##_next)
+#define list_each(head, variable)                                                                                      \
+	for (struct list *variable = (head)->next, *variable##_next; variable##_next = variable->next, variable != (head); \
+		 variable = variable##_next)
