@@ -11,7 +11,7 @@ const char contract_config[] =
 const char contract_input[] =
 	"{\"type\":\"object\",\"properties\":{\"blob\":{\"type\":\"string\",\"description\":\"the mailbox or message,"
 	" uploaded before\"},\"message\":{\"type\":\"string\",\"description\":\"the mailbox or message itself,"
-	" at most 16 MiB\"},\"bytes\":{\"type\":\"integer\",\"minimum\":0},\"filename\":{\"type\":\"string\"},"
+	" at most 1 MiB\"},\"bytes\":{\"type\":\"integer\",\"minimum\":0},\"filename\":{\"type\":\"string\"},"
 	"\"keywords\":{\"type\":\"array\",\"maxItems\":256,\"items\":{\"type\":\"string\",\"minLength\":1,"
 	"\"maxLength\":200}},\"snippet_length\":{\"type\":[\"integer\",\"null\"],\"minimum\":0,\"maximum\":10000},"
 	"\"max_messages\":{\"type\":[\"integer\",\"null\"],\"minimum\":1},\"max_text\":{\"type\":[\"integer\",\"null\"],"

@@ -26,8 +26,7 @@ struct message {
 	int64_t instant; /* of the date, in seconds since 1970 */
 	struct buf text; /* UTF-8, at most max_text bytes */
 	bool text_truncated;
-	uint64_t
-		characters; /* of the text before it was cut; where a part is above READ_MAX (message.c), of what was read */
+	uint64_t characters; /* of the text before it was cut; where a part is above READ_MAX (body.c), of what was read */
 	uint64_t size; /* raw bytes */
 	GArray *attachments; /* of struct attachment */
 	GPtrArray *damaged; /* of sentences, char *; each once */

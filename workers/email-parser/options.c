@@ -109,7 +109,7 @@ static int options_message(struct options *o, json_t *root, struct fault *f)
 		return 0;
 	if (!json_is_string(message) || json_string_length(message) > OPTIONS_MESSAGE_MAX)
 		return fault_set(f, REEVE_E_INVALID, "INVALID_OPTIONS", false,
-			"message is %s; wanted is the text of a message of at most 16 MiB; larger mail comes as a blob",
+			"message is %s; wanted is the text of a message of at most 1 MiB; larger mail comes as a blob",
 			json_is_string(message) ? "too large" : "no string");
 	o->message_n = json_string_length(message);
 	o->message = malloc(o->message_n + 1);

@@ -7,7 +7,7 @@
 
 #define OPTIONS_SNIPPET_MAX 10000
 #define OPTIONS_TEXT_MAX	(512u << 10) /* so that an item stays under ITEM_MAX */
-#define OPTIONS_MESSAGE_MAX (16u << 20) /* bytes of "message"; larger mail comes as a blob */
+#define OPTIONS_MESSAGE_MAX (1u << 20) /* bytes of "message"; larger mail comes as a blob */
 
 /* The worker's configuration: limits and defaults. */
 struct options_config {
