@@ -186,7 +186,7 @@ static int mbox_skip_envelope(struct mbox *m, struct mbox_span *s, struct fault 
 	size_t offset = (size_t)(s->at - m->window_at);
 	int rc;
 
-	if (m->window_at > s->at || m->window_n - offset < LINE_MAX_ENVELOPE) {
+	if (m->window_at > s->at || offset > m->window_n || m->window_n - offset < LINE_MAX_ENVELOPE) {
 		rc = mbox_fill(m, s->at, f);
 		if (rc)
 			return rc;
