@@ -79,13 +79,12 @@ static bool enter(struct direct *d, const char *namespace, const char *name, str
 	return found;
 }
 
+/* Under the lock: the control thread, which ends the unit, cannot see the last call leave before it has let go of it. */
 static void leave(struct unit *u)
 {
-	if (__atomic_sub_fetch(&u->direct_calls, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
-	/* u may be about to end: its control thread looks at the counter under the lock, so it cannot miss this */
 	pthread_mutex_lock(&u->lock);
-	pthread_cond_broadcast(&u->control);
+	if (__atomic_sub_fetch(&u->direct_calls, 1, __ATOMIC_ACQ_REL) == 0 && u->closing)
+		pthread_cond_broadcast(&u->control);
 	pthread_mutex_unlock(&u->lock);
 }
 

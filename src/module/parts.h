@@ -48,7 +48,7 @@ struct unit {
 	struct instance *instance; /* NULL: abandoned, or gone */
 	void (*loaded)(void *context, struct instance *i, const struct err *error);
 	void *loaded_context;
-	bool start_wanted, running, stopping, stop_sent;
+	bool running, stopping, stop_sent, ended; /* ended: its threads are gone */
 	unsigned live; /* tasks not yet over */
 	unsigned stuck;
 	struct loop_timer *grace;

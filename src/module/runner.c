@@ -331,7 +331,10 @@ void unit_stopped(struct unit *u, bool ok, const char *why)
 	struct module_host *h = u->host;
 	if (i)
 		i->runner_data = NULL;
-	unit_free(u);
+	u->instance = NULL;
+	u->ended = true;
+	if (u->live == 0) /* else a job of a unit that was left behind still waits for its reeve_finish */
+		unit_free(u);
 	if (i)
 		h->options.events.stopped(h->options.events.context, i);
 }
@@ -399,6 +402,11 @@ static void on_finished(struct message *m)
 	else if (d)
 		d->events->finished(d, buf_bytes(&t->result), t->outcome == REEVE_OK ? NULL : &t->error);
 	task_free(t);
+	if (u->ended) {
+		if (u->live == 0)
+			unit_free(u);
+		return;
+	}
 	stop_when_idle(u);
 	if (u->instance && u->stuck && u->stuck >= u->instance->in_flight)
 		module_kill(u->instance, "a cancelled handler did not end");
