@@ -1,5 +1,6 @@
 /* formats_test.c - durations, sizes, times, UTF-8, random text. */
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/random.h"
 #include "base/rfc3339.h"
 #include "base/units.h"
@@ -139,6 +140,26 @@ static void random_hex_differs_and_is_hexadecimal(void **state)
 	assert_int_equal(a[32], 0);
 }
 
+static const char *nearest_of(const char *wrong)
+{
+	static const char *const known[] = {"replicas", "concurrency", "id", "type", "data_dir"};
+	struct nearest n = {.wrong = bytes_of(wrong)};
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		nearest_try(&n, bytes_of(known[i]));
+	return n.best.data ? n.best.data : "";
+}
+
+static void the_nearest_known_word_is_found_and_nothing_far_is(void **state)
+{
+	assert_string_equal(nearest_of("replica"), "replicas");
+	assert_string_equal(nearest_of("concurency"), "concurrency");
+	assert_string_equal(nearest_of("Data-Dir"), "data_dir");
+	assert_string_equal(nearest_of("tpye"), "");
+	assert_string_equal(nearest_of("typ"), "type");
+	assert_string_equal(nearest_of("something"), "");
+	assert_string_equal(nearest_of(""), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +170,7 @@ int main(void)
 		cmocka_unit_test(times_are_read_and_written),
 		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(every_code_point_is_utf8_and_no_surrogate_is),
+		cmocka_unit_test(the_nearest_known_word_is_found_and_nothing_far_is),
 		cmocka_unit_test(random_hex_differs_and_is_hexadecimal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
