@@ -10,10 +10,15 @@
  *  - at most one valid fence per job: epoch << 32 | lease count; completions with another are refused (E_FENCE)
  *  - nothing is leased before its submit is durable; nothing is `ended` before its end is durable
  *  - an acknowledged job ends exactly once: completed, failed (dead letter) or cancelled
- */
+ *
+ * FULL DISK  A submit is refused with E_NO_SPACE. Every other change is kept in memory and committed by a later tick, in
+ * order: its `done` comes when it is durable. Meanwhile an ended job stays settling and its worker is not told SETTLED.
+ *
+ * HOOKS may call everything here, except that `item` and `ending` only add to the batch they are given. */
 #pragma once
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "job/job.h"
 #include "store/store.h"
@@ -23,28 +28,37 @@
 struct queues;
 struct queue; /* .name etc. by queue_info() */
 
-/* A live job. Fields are for reading by others; only queue/ writes. */
+/* A live job. Fields are for reading by others; only queue/ writes. 112 bytes: there may be millions of them. */
 struct job {
 	uint64_t id;
 	struct queue *queue;
-	struct list link; /* in its FIFO list, or in the holder's list while leased */
+	union {
+		struct list
+			link; /* in its FIFO list; while leased the holder's to use: the queue takes it out when the lease ends */
+		struct heap_node due; /* while scheduled */
+	};
 	int64_t submitted_at_ms, due_at_ms; /* due: of the current wait */
-	uint64_t run_id;		 /* or 0 */
+	uint64_t run_id; /* or 0 */
 	uint32_t step;
-	uint32_t timeout_ms;	 /* of one attempt */
+	uint32_t timeout_ms; /* of one attempt; 0: the capability's */
 	uint32_t lease_count;
-	uint16_t max_attempts, attempts, crashes; /* attempts that were started; crashes of them */
+	uint16_t max_attempts, attempts, crashes; /* max 0: the capability's; attempts that were started; crashes of them */
 	uint8_t priority;
 	uint8_t state; /* enum job_state */
-	struct job_more *more; /* rarely used fields (parent, expiry, tags, keys, trace ...) or NULL */
-	void *holder;		   /* while leased: whose; set by the caller of queue_lease */
+	uint8_t flags; /* of queue/ */
+	struct job_more *more; /* rarely used fields (parent, expiry, tags, error, items ...) or NULL */
+	void *holder; /* while leased: whose; set by the caller of queue_lease */
+	union {
+		struct lease *lease; /* while processing */
+		struct input *input; /* before: its input when it is still in memory, or NULL */
+	};
 };
 
 enum queue_end { END_COMPLETED, END_FAILED, END_CANCELLED };
 
 struct job_outcome { /* of a job that is over */
 	enum queue_end end;
-	struct bytes result;	/* JSON, or {"blob":...}; borrowed */
+	struct bytes result; /* JSON, or {"blob":...}; borrowed */
 	struct job_error error; /* END_FAILED, END_CANCELLED */
 };
 
@@ -53,28 +67,31 @@ enum revoke_reason { REVOKE_CANCELLED, REVOKE_TIMEOUT, REVOKE_LEASE };
 struct queue_hooks { /* set once by the wiring; any may be NULL; all are called on the loop thread */
 	void *context;
 	void (*ready)(void *context, struct queue *q); /* a job can be leased now */
-	void (*revoke)(void *context, struct job *j, enum revoke_reason why); /* its handler should stop; the fence is void already */
+	void (*revoke)(
+		void *context, struct job *j, enum revoke_reason why); /* its handler should stop; the fence is void already */
 	/* A new item, before it is committed. The pipeline adds the job it becomes to the same batch; its id goes to *becomes. */
-	void (*item)(void *context, struct job *j, uint64_t key, struct bytes data, struct store_batch *b, uint64_t *becomes);
-	void (*ending)(void *context, struct job *j, const struct job_outcome *o, struct store_batch *b); /* before the commit */
+	void (*item)(
+		void *context, struct job *j, uint64_t key, struct bytes data, struct store_batch *b, uint64_t *becomes);
+	void (*ending)(
+		void *context, struct job *j, const struct job_outcome *o, struct store_batch *b); /* before the commit */
 	void (*ended)(void *context, struct job *j, const struct job_outcome *o); /* durable; j is freed afterwards */
 	void (*progress)(void *context, struct job *j, int percent, struct bytes message);
 };
 
 struct queue_limits { /* of one capability; set by the wiring from configuration and from the capability itself */
-	int max_attempts;			   /* default 3 */
+	int max_attempts; /* default 3 */
 	int64_t retry_base_ms, retry_cap_ms; /* default 1 s, 5 min: wait = min(cap, base * 2^(n-1)) * U(0.5, 1) */
-	int max_crashes;			   /* default 3: then a dead letter */
-	int64_t timeout_ms;			   /* default of one attempt */
-	int64_t keep_results_ms;	   /* default 7 days */
+	int max_crashes; /* default 3: then a dead letter */
+	int64_t timeout_ms; /* default of one attempt */
+	int64_t keep_results_ms; /* default 7 days */
 };
 
 struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_seed, const struct queue_hooks *hooks);
 /* Reads every live job back. Leased jobs come back as pending; `held` ones are claimed by queue_reclaim before dispatch begins. */
 enum errcode queues_load(struct queues *qs, int64_t now_ms, struct err *e);
-void queues_free(struct queues *qs);
-int64_t queues_now(const struct queues *qs);						 /* the latest now_ms that any call brought */
-uint64_t queues_next_id(struct queues *qs, int64_t now_ms);	 /* from the one source of ids of this node */
+void queues_free(struct queues *qs); /* after store_close, which calls what is under way */
+int64_t queues_now(const struct queues *qs); /* the latest now_ms that any call brought */
+uint64_t queues_next_id(struct queues *qs, int64_t now_ms); /* from the one source of ids of this node */
 
 /* The queue, made when it is not there (a queue exists before any worker does). */
 struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes capability);
@@ -96,7 +113,9 @@ enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size
 /* As a part of another batch: inside the hooks `item` and `ending` (the queue commits that batch), or in a batch of the
  * caller's that it then hands to queues_commit. Leasable when the batch is durable. */
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms);
-void queues_commit(struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
+/* Commits the caller's batch. On a full disk it is kept and tried again, in order with the queue's own; takes b. */
+void queues_commit(
+	struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
 
 /* The head of a STORE_ITEM row (any thread): the job that the item became, or 0. The row stays, as that job's input, until
  * whoever gave the `becomes` (the pipeline) deletes it; a dead letter of such a job has its own copy of the input. */
@@ -105,32 +124,43 @@ enum errcode item_head_decode(struct bytes head, uint64_t *becomes);
 /* ── run ── */
 struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder); /* NULL: nothing to do (empty or paused) */
 uint64_t job_fence(const struct queues *qs, const struct job *j);
-void job_started(struct job *j, int64_t now_ms);		  /* the handler runs: from now on an attempt, and the timeout counts */
-void job_release(struct job *j, int64_t now_ms);		  /* not started: back to its place, no attempt counted */
-struct job *queues_find(struct queues *qs, uint64_t id);  /* live ones only */
+void job_started(struct job *j, int64_t now_ms); /* the handler runs: from now on an attempt, and the timeout counts */
+void job_release(struct job *j, int64_t now_ms); /* not started: back to its place, no attempt counted */
+struct job *queues_find(struct queues *qs, uint64_t id); /* live ones only */
 /* Reads the input of a live job: from the cache, or the store (blocks some microseconds). */
 enum errcode job_read_input(struct queues *qs, struct job *j, struct buf *out, struct err *e);
-enum errcode job_read_checkpoint(struct queues *qs, struct job *j, struct buf *out, struct err *e); /* empty when there is none */
-/* After a restart: this holder says it still runs `id` under `fence`. E_FENCE: no, tell it to stop. */
-enum errcode queue_reclaim(struct queues *qs, uint64_t id, uint64_t fence, int64_t now_ms, void *holder, struct job **out);
+enum errcode job_read_checkpoint(
+	struct queues *qs, struct job *j, struct buf *out, struct err *e); /* empty when there is none */
+/* After a restart, or when a link came back: this holder says it still runs `id` under `fence`. It keeps that fence. An older
+ * claim to the job is revoked. E_FENCE, E_NOT_FOUND: no, tell it to stop. Then job_started when it had been. */
+enum errcode queue_reclaim(
+	struct queues *qs, uint64_t id, uint64_t fence, int64_t now_ms, void *holder, struct job **out);
 
 /* Each: E_FENCE when the fence is old; E_NOT_FOUND; outcome follows by hooks. `done` (may be NULL) when durable. */
 typedef void queue_done(void *context, enum errcode code);
-enum errcode queue_complete(struct queues *qs, uint64_t id, uint64_t fence, struct bytes result, int64_t now_ms, queue_done *done, void *context, struct err *e);
-enum errcode queue_fail(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *error, int64_t now_ms, queue_done *done, void *context, struct err *e);
+enum errcode queue_complete(struct queues *qs, uint64_t id, uint64_t fence, struct bytes result, int64_t now_ms,
+	queue_done *done, void *context, struct err *e);
+enum errcode queue_fail(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *error, int64_t now_ms,
+	queue_done *done, void *context, struct err *e);
 /* The holder died with the job started: an attempt, a crash; requeued at once (no backoff for the first crash) or a dead letter. */
-enum errcode queue_crashed(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence, int64_t now_ms, struct err *e);
-enum errcode queue_item(struct queues *qs, uint64_t id, uint64_t fence, uint64_t key, struct bytes data, int64_t now_ms, queue_done *done, void *context, struct err *e); /* a known key is dropped: done(E_OK) */
-enum errcode queue_checkpoint(struct queues *qs, uint64_t id, uint64_t fence, struct bytes data, int64_t now_ms, queue_done *done, void *context, struct err *e);
-enum errcode queue_progress(struct queues *qs, uint64_t id, uint64_t fence, int percent, struct bytes message, int64_t now_ms, struct err *e);
+enum errcode queue_crashed(
+	struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence, int64_t now_ms, struct err *e);
+enum errcode queue_item(struct queues *qs, uint64_t id, uint64_t fence, uint64_t key, struct bytes data, int64_t now_ms,
+	queue_done *done, void *context, struct err *e); /* a known key is dropped: done(E_OK) */
+enum errcode queue_checkpoint(struct queues *qs, uint64_t id, uint64_t fence, struct bytes data, int64_t now_ms,
+	queue_done *done, void *context, struct err *e);
+enum errcode queue_progress(
+	struct queues *qs, uint64_t id, uint64_t fence, int percent, struct bytes message, int64_t now_ms, struct err *e);
 
 /* ── manage ── */
-enum errcode queue_cancel(struct queues *qs, uint64_t id, int64_t now_ms, queue_done *done, void *context, struct err *e); /* E_STATE when over */
-enum errcode queue_replay(struct queues *qs, uint64_t dead_id, int64_t now_ms, queue_done *done, void *context, struct err *e);
+enum errcode queue_cancel(struct queues *qs, uint64_t id, int64_t now_ms, queue_done *done, void *context,
+	struct err *e); /* E_STATE when over */
+enum errcode queue_replay(
+	struct queues *qs, uint64_t dead_id, int64_t now_ms, queue_done *done, void *context, struct err *e);
 enum errcode queue_purge(struct queues *qs, uint64_t dead_id, queue_done *done, void *context, struct err *e);
 void queue_pause(struct queue *q, bool paused); /* durable (STORE_SETTING) */
 
-/* Due jobs, timeouts, expiries, old results (a bounded number a call). Returns when to be called next. */
+/* Due jobs, retries of what a full disk held up, timeouts, expiries, old results (a bounded number a call). Returns when to be called next. */
 int64_t queues_tick(struct queues *qs, int64_t now_ms);
 
 struct queue_info {
@@ -141,7 +171,9 @@ struct queue_info {
 };
 void queue_get_info(const struct queue *q, struct queue_info *out);
 void queues_each(struct queues *qs, void (*visit)(void *context, struct queue *q), void *context);
-void queues_each_live(struct queues *qs, bool (*visit)(void *context, struct job *j), void *context); /* newest first; false stops */
+void queues_each_live(
+	struct queues *qs, bool (*visit)(void *context, struct job *j), void *context); /* newest first; false stops.
+	Sorts them all: for listings prefer the store's list of STORE_JOB, which runs on the reader thread, and queues_find. */
 
 /* What any job, live or over, looks like to clients: decoded from the live record or from DONE/DEAD heads. */
 struct job_view {
@@ -155,5 +187,6 @@ struct job_view {
 	struct job_error error; /* of the last failed attempt; code "" when none */
 };
 void job_get_view(const struct queues *qs, const struct job *j, struct job_view *out);
-/* For rows of STORE_DONE and STORE_DEAD (any thread; borrowed from head). */
-enum errcode job_view_decode(enum store_table table, uint64_t id, struct bytes head, struct job_view *out, struct err *e);
+/* For rows of STORE_DONE, STORE_DEAD and STORE_JOB (then as the job was when it was written) (any thread; borrowed from head). */
+enum errcode job_view_decode(
+	enum store_table table, uint64_t id, struct bytes head, struct job_view *out, struct err *e);

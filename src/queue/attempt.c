@@ -1,0 +1,148 @@
+#include "queue/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct retry {
+	struct change change;
+	struct job *job;
+	bool at_once;
+	queue_done *done;
+	void *context;
+};
+
+/* splitmix64: the same seed gives the same waits, which the simulator relies on. */
+static uint64_t next_random(struct queues *qs)
+{
+	uint64_t z = qs->random += 0x9e3779b97f4a7c15ULL;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+/* min(cap, base * 2^(n-1)) * U(0.5, 1): doubling, and spread so that what failed together does not return together. */
+static int64_t backoff_ms(struct queues *qs, const struct job *j)
+{
+	const struct queue_limits *l = &j->queue->limits;
+	int64_t wait = l->retry_base_ms;
+	for (int n = 1; n < j->attempts && wait < l->retry_cap_ms; n++)
+		wait *= 2;
+	if (wait > l->retry_cap_ms)
+		wait = l->retry_cap_ms;
+	return wait / 2 + (int64_t)(next_random(qs) % (uint64_t)(wait / 2 + 1));
+}
+
+static void put_attempt(
+	struct queues *qs, struct store_batch *b, const struct job *j, int64_t started_at_ms, const struct job_error *error)
+{
+	scoped(buf_fini) struct buf head = {0};
+	attempt_record_encode(&(struct attempt_record){started_at_ms, qs->now_ms, error->retryable != 0,
+							  bytes_of(error->code), bytes_of(error->message)},
+		&head);
+	store_batch_put(
+		b, STORE_ATTEMPT, (struct store_key){.id = j->id, .sub = j->attempts}, buf_bytes(&head), (struct bytes){0});
+}
+
+static void retry_applied(struct change *c, enum errcode code)
+{
+	struct retry *r = container_of(c, struct retry, change);
+	if (!code) {
+		queues_place(c->qs, r->job, r->at_once);
+		if (r->job->flags & JOB_CANCEL_LATER)
+			cancel_settled(c->qs, r->job);
+	}
+	if (r->done)
+		r->done(r->context, code);
+	free(r);
+}
+
+static bool again(const struct job *j, const struct job_error *error)
+{
+	if (!error->retryable || j->attempts >= queues_max_attempts(j))
+		return false;
+	return j->crashes < j->queue->limits.max_crashes;
+}
+
+/* The lease has ended, the job is settling. */
+static void settle(struct queues *qs, struct job *j, uint64_t fence, int64_t started_at_ms,
+	const struct job_error *error, bool crash, queue_done *done, void *context)
+{
+	struct store_batch *b = store_batch_new();
+	if (crash) {
+		j->crashes++;
+		j->queue->info.crashed_total++;
+	}
+	put_attempt(qs, b, j, started_at_ms, error);
+	if (!again(j, error)) {
+		struct job_outcome o = {.end = END_FAILED, .error = *error};
+		end_job_in(qs, j, b, &o, started_at_ms, done, context);
+		return;
+	}
+	struct retry *r = NEW(struct retry);
+	*r = (struct retry){.job = j, .at_once = crash && j->crashes == 1, .done = done, .context = context};
+	if (!r->at_once)
+		j->due_at_ms = qs->now_ms + backoff_ms(qs, j);
+	head_set_error(j, error);
+	j->more->fence_floor = fence; /* after a restart no holder of an earlier lease is believed */
+	head_put(b, j, (struct bytes){0}, false);
+	change_commit(qs, &r->change, b, true, retry_applied);
+}
+
+void attempt_failed(
+	struct queues *qs, struct job *j, const struct job_error *error, bool crash, queue_done *done, void *context)
+{
+	job_started(j, qs->now_ms);
+	uint64_t fence = j->lease->fence;
+	int64_t started_at_ms = lease_end(qs, j);
+	queues_set_state(j, JOB_SETTLING);
+	settle(qs, j, fence, started_at_ms, error, crash, done, context);
+}
+
+void attempt_timed_out(struct queues *qs, struct job *j)
+{
+	struct job_error error = {.code = "timeout", .retryable = 1};
+	int64_t took = qs->now_ms - j->lease->started_at_ms;
+	uint64_t fence = j->lease->fence;
+	snprintf(
+		error.message, sizeof error.message, "the attempt took longer than its timeout (%lld ms)", (long long)took);
+	int64_t started_at_ms = lease_revoke(qs, j, REVOKE_TIMEOUT);
+	settle(qs, j, fence, started_at_ms, &error, false, NULL, NULL);
+}
+
+void attempt_expired(struct queues *qs, struct job *j)
+{
+	struct job_outcome o = {
+		.end = END_FAILED, .error = {.code = "expired", .message = "the job had not been started when it expired"}};
+	if (j->state == JOB_PROCESSING)
+		lease_revoke(qs, j, REVOKE_LEASE);
+	end_job(qs, j, &o, 0, NULL, NULL);
+}
+
+enum errcode queue_fail(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *error, int64_t now_ms,
+	queue_done *done, void *context, struct err *e)
+{
+	struct job *j;
+	queues_touch(qs, now_ms);
+	enum errcode code = lease_check(qs, id, fence, &j, e);
+	if (!code)
+		attempt_failed(qs, j, error, false, done, context);
+	return code;
+}
+
+enum errcode queue_crashed(
+	struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence, int64_t now_ms, struct err *e)
+{
+	struct job *j;
+	queues_touch(qs, now_ms);
+	enum errcode code = lease_check(qs, id, fence, &j, e);
+	if (code)
+		return code;
+	if (!j->lease->started_at_ms) { /* it was in the dead one's hands, not at work: no attempt */
+		job_release(j, now_ms);
+		return E_OK;
+	}
+	struct job_error error = *evidence;
+	error.retryable = 1;
+	attempt_failed(qs, j, &error, true, NULL, NULL);
+	return E_OK;
+}

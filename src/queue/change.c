@@ -1,0 +1,107 @@
+#include "queue/state.h"
+
+#include <stdlib.h>
+
+enum { PROBE_MS = 100 };
+
+static void done(void *context, enum errcode code);
+
+static void send(struct change *c)
+{
+	list_append(&c->qs->changes, &c->link);
+	store_commit(c->qs->store, c->batch, done, c);
+}
+
+/* What failed together comes back in the order of the commits, but others may have been held in between. */
+static void hold(struct change *c)
+{
+	struct list *after = c->qs->held.prev;
+	while (after != &c->qs->held && container_of(after, struct change, link)->number > c->number)
+		after = after->prev;
+	list_append(after->next, &c->link);
+}
+
+static void release_all(struct queues *qs)
+{
+	struct list held;
+	qs->full = false;
+	if (list_empty(&qs->held))
+		return;
+	held = qs->held; /* sending never calls back, so nothing is held meanwhile */
+	held.next->prev = held.prev->next = &held;
+	list_init(&qs->held);
+	list_each(&held, l) send(container_of(l, struct change, link));
+}
+
+static void done(void *context, enum errcode code)
+{
+	struct change *c = context;
+	struct queues *qs = c->qs;
+	list_remove(&c->link);
+	if (code == E_NO_SPACE && c->retain) {
+		store_batch_hold(c->batch);
+		hold(c);
+		qs->full = true;
+		qs->probing = false;
+		qs->probe_at_ms = qs->now_ms + PROBE_MS;
+		return;
+	}
+	if (qs->probing && c->retain) {
+		qs->probing = false;
+		release_all(qs);
+	}
+	c->applied(c, code);
+}
+
+void change_commit(struct queues *qs, struct change *c, struct store_batch *b, bool retain,
+	void (*applied)(struct change *c, enum errcode code))
+{
+	c->qs = qs;
+	c->batch = b;
+	c->number = qs->change_n++;
+	c->retain = retain;
+	c->applied = applied;
+	if (qs->full && retain)
+		hold(c);
+	else
+		send(c);
+}
+
+/* One is tried alone; the others follow in their order when it came through. */
+void change_tick(struct queues *qs)
+{
+	if (!qs->full || qs->probing || qs->now_ms < qs->probe_at_ms || list_empty(&qs->held))
+		return;
+	struct change *c = container_of(qs->held.next, struct change, link);
+	list_remove(&c->link);
+	qs->probing = true;
+	send(c);
+}
+
+struct simple {
+	struct change change;
+	queue_done *done;
+	void *context;
+};
+
+static void simple_applied(struct change *c, enum errcode code)
+{
+	struct simple *s = container_of(c, struct simple, change);
+	if (s->done)
+		s->done(s->context, code);
+	free(s);
+}
+
+void change_simple(struct queues *qs, struct store_batch *b, queue_done *simple_done, void *context)
+{
+	struct simple *s = NEW(struct simple);
+	s->done = simple_done;
+	s->context = context;
+	change_commit(qs, &s->change, b, true, simple_applied);
+}
+
+void queues_commit(
+	struct queues *qs, struct store_batch *b, void (*committed)(void *context, enum errcode code), void *context)
+{
+	change_simple(qs, b, committed, context);
+}

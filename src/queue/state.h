@@ -1,0 +1,189 @@
+/* state.h - inside queue/: the structs, and what its files offer one another. The idea of each file:
+ *
+ *   queues.c all of them: make, find, limits      submit.c  a spec becomes a job
+ *   index.c  id -> job                            order.c   who is next
+ *   input.c  inputs still in memory               lease.c   in whose hands, under which fence
+ *   head.c   job <-> stored head                  end.c     the one way a job ends
+ *   change.c commit, and again when disk is full  attempt.c an attempt failed: again, or a dead letter
+ *   key.c    idempotency keys                     item.c    items and checkpoints
+ *   prune.c  old results go                       cancel.c  dead.c  load.c  tick.c  view.c  pause.c */
+#pragma once
+#include "base/heap.h"
+#include "base/idmap.h"
+#include "base/mem.h"
+#include "job/job_record.h"
+#include "queue/index.h"
+#include "queue/key.h"
+#include "queue/keyset.h"
+#include "queue/pool.h"
+#include "queue/queue.h"
+#include "wire/id.h"
+
+enum {
+	QUEUES_MAX = 10000, /* capabilities times namespaces that jobs were submitted for */
+	LIVE_MAX = 50000000, /* jobs */
+	ITEMS_MAX = 16 << 20, /* of one job */
+	INPUT_CACHE_BYTES = 8 << 20,
+	AGE_STEP_MS = 60000, /* a wait of this long counts as one more priority */
+	TICK_MAX = 1000, /* jobs that one tick moves */
+	PROGRESS_MAX = 512, /* bytes of a progress message */
+};
+
+enum { /* struct job.flags */
+	JOB_DURABLE = 1, /* its submit is committed */
+	JOB_ENDING = 4, /* settling, and over when that has come back */
+	JOB_CANCEL_LATER = 2, /* as soon as the commit that is under way has come back */
+};
+
+struct queue {
+	struct queues *qs;
+	struct list waiting[JOB_PRIORITY_MAX + 1]; /* pending jobs by priority, each in order of (due_at_ms, id) */
+	unsigned nonempty; /* bit p: waiting[p] has a job */
+	bool paused;
+	struct queue_limits limits;
+	struct queue_info info; /* the counters; namespace and capability point into name */
+	uint64_t hash;
+	char name[];
+};
+
+struct job_more {
+	struct heap_node expiry;
+	struct job *job;
+	uint64_t parent_id, item_key, fence_floor;
+	int64_t expires_at_ms;
+	struct keyset items; /* keys of items known to be, or soon, in the store */
+	char *text; /* tags, then traceparent */
+	char *error; /* code, then message, of the last failed attempt */
+	uint16_t tags_size, trace_size, code_size, message_size;
+	bool streams, retryable;
+};
+
+struct lease {
+	struct heap_node timeout; /* from job_started on */
+	struct job *job;
+	uint64_t fence;
+	int64_t started_at_ms; /* 0: not started */
+	struct input *input;
+	int progress_percent;
+	char *progress_message; /* or NULL */
+};
+
+/* A batch of ours that is not yet durable. Embedded first in what `applied` needs; one allocation each, freed by applied. */
+struct change {
+	struct list link; /* in changes or held */
+	struct queues *qs;
+	struct store_batch *batch;
+	uint64_t number; /* order of the commits */
+	bool retain; /* on a full disk: keep and commit again */
+	void (*applied)(struct change *c, enum errcode code);
+};
+
+struct prune {
+	bool busy;
+	uint64_t cursor;
+	int64_t next_at_ms, now_ms;
+	struct store_batch *batch; /* filled on the reader thread */
+	unsigned looked_at, deleted;
+	uint64_t last_id;
+	bool at_end;
+};
+
+struct queues {
+	struct store *store;
+	struct queue_hooks hooks;
+	struct id_source ids;
+	int64_t now_ms;
+	uint64_t random;
+	struct index live;
+	struct pool jobs, leases;
+	struct heap due, timeouts, expiries;
+	struct queue **table; /* open addressing by hash of the names */
+	size_t queue_n, room;
+	struct list changes, held;
+	uint64_t change_n;
+	bool full; /* held is being worked off: nothing may overtake it */
+	bool probing; /* the first of held is at the store */
+	int64_t probe_at_ms;
+	struct list cancels; /* struct cancel_later */
+	struct idmap dead_busy; /* dead letters that are being replayed or purged */
+	struct keys keys;
+	int64_t keys_at_ms;
+	struct list inputs; /* the cache, oldest first */
+	size_t input_bytes;
+	struct prune prune;
+};
+
+static inline void queues_touch(struct queues *qs, int64_t now_ms)
+{
+	if (now_ms > qs->now_ms)
+		qs->now_ms = now_ms;
+}
+
+/* queues.c */
+struct queue *queues_lookup(struct queues *qs, struct bytes namespace, struct bytes capability); /* NULL: not there */
+struct job *queues_job_new(struct queues *qs, uint64_t id, struct queue *q); /* settling, not durable */
+void queues_job_free(struct queues *qs, struct job *j); /* out of the index and its heaps, too */
+struct job_more *queues_more(struct job *j); /* makes it */
+void queues_set_state(struct job *j, enum job_state state); /* keeps the counters */
+int queues_max_attempts(const struct job *j);
+/* It waits from now on: scheduled or pending. back_to_its_place: it stood near the front before. */
+void queues_place(struct queues *qs, struct job *j, bool back_to_its_place);
+
+/* order.c */
+void order_append(struct queue *q, struct job *j); /* by (due_at_ms, id), looked for from the end */
+void order_return(struct queue *q, struct job *j); /* the same, looked for from the front */
+void order_remove(struct queue *q, struct job *j);
+struct job *order_first(const struct queue *q, int64_t now_ms); /* NULL: empty */
+void order_sort(struct queue *q, unsigned priority);
+
+/* change.c */
+void change_commit(struct queues *qs, struct change *c, struct store_batch *b, bool retain,
+	void (*applied)(struct change *c, enum errcode code));
+void change_tick(struct queues *qs);
+/* For a change without a struct of its own. */
+void change_simple(struct queues *qs, struct store_batch *b, queue_done *done, void *context);
+
+/* head.c */
+void head_fill(const struct job *j, struct job_record *r); /* bytes are borrowed from j */
+void head_put(struct store_batch *b, const struct job *j, struct bytes input, bool with_body);
+void head_apply(struct job *j, const struct job_record *r);
+void head_set_error(struct job *j, const struct job_error *error);
+
+/* input.c */
+struct input *input_keep(struct queues *qs, struct bytes data, struct input **owner); /* NULL: too large for it */
+void input_drop(struct queues *qs, struct input *in); /* NULL is fine */
+void input_move(struct input *in, struct input **owner);
+struct bytes input_bytes(const struct input *in);
+
+/* lease.c */
+/* The job if it is processing under this fence. */
+enum errcode lease_check(struct queues *qs, uint64_t id, uint64_t fence, struct job **out, struct err *e);
+/* The fence is void; the holder stays set. Gives started_at_ms or 0. The caller then sets the state. */
+int64_t lease_end(struct queues *qs, struct job *j);
+int64_t lease_revoke(
+	struct queues *qs, struct job *j, enum revoke_reason why); /* the same, and tells the holder; settling */
+
+/* end.c */
+void end_job(struct queues *qs, struct job *j, const struct job_outcome *o, int64_t started_at_ms, queue_done *done,
+	void *context); /* the job waits or its lease has ended */
+/* As end_job; the batch may have something already (the failed attempt's row). */
+void end_job_in(struct queues *qs, struct job *j, struct store_batch *b, const struct job_outcome *o,
+	int64_t started_at_ms, queue_done *done, void *context);
+
+/* attempt.c */
+/* Of a processing job: it waits for the next one, or is a dead letter. */
+void attempt_failed(
+	struct queues *qs, struct job *j, const struct job_error *error, bool crash, queue_done *done, void *context);
+void attempt_timed_out(struct queues *qs, struct job *j); /* takes it from its holder */
+void attempt_expired(
+	struct queues *qs, struct job *j); /* a pending job, out of its list, or a processing one not started */
+
+/* cancel.c */
+void cancel_settled(
+	struct queues *qs, struct job *j); /* a commit came back, and the job lives on: is it to be cancelled? */
+
+/* pause.c */
+void pause_load(struct queues *qs, struct bytes key); /* of a row of STORE_SETTING */
+
+/* prune.c */
+void prune_tick(struct queues *qs);

@@ -1,0 +1,208 @@
+#include "queue/state.h"
+
+#include <stdlib.h>
+
+/* The job that a spec asks for; it waits from when its batch is durable. */
+static struct job *job_of(struct queues *qs, const struct job_spec *spec, uint64_t id)
+{
+	struct job *j = queues_job_new(qs, id, queues_get(qs, spec->namespace, spec->capability));
+	struct job_record r = {.submitted_at_ms = qs->now_ms,
+		.due_at_ms = spec->due_at_ms > qs->now_ms ? spec->due_at_ms : 0,
+		.expires_at_ms = spec->expires_at_ms,
+		.run_id = spec->run_id,
+		.step = spec->step,
+		.parent_id = spec->parent_id,
+		.item_key = spec->item_key,
+		.timeout_ms = (uint64_t)spec->timeout_ms,
+		.max_attempts = (uint64_t)spec->max_attempts,
+		.priority = (uint64_t)spec->priority,
+		.tags = spec->tags,
+		.traceparent = spec->traceparent};
+	head_apply(j, &r);
+	if (j->due_at_ms <= qs->now_ms) /* one that waits for long would only take the place of others */
+		input_keep(qs, spec->input, &j->input);
+	return j;
+}
+
+static struct job *add_job(struct queues *qs, struct store_batch *b, const struct job_spec *spec)
+{
+	struct job *j = job_of(qs, spec, id_next(&qs->ids, qs->now_ms));
+	head_put(b, j, spec->parent_id ? (struct bytes){0} : spec->input, true);
+	return j;
+}
+
+static void durable(struct queues *qs, struct job *j)
+{
+	queues_place(qs, j, false);
+	if (j->flags & JOB_CANCEL_LATER)
+		cancel_settled(qs, j);
+}
+
+/* ── in a batch of somebody else's ── */
+
+static void submitted_in(void *context, enum errcode code)
+{
+	struct job *j = context;
+	if (!code)
+		durable(j->queue->qs, j);
+	else if (code == E_NO_SPACE) /* whoever committed the batch gave it up */
+		queues_job_free(j->queue->qs, j);
+}
+
+uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms)
+{
+	queues_touch(qs, now_ms);
+	struct job *j = add_job(qs, b, spec);
+	store_batch_then(b, submitted_in, j);
+	return j->id;
+}
+
+/* ── on its own ── */
+
+struct submit {
+	struct change change;
+	void (*done)(void *context, const struct submit_reply *reply);
+	void *context;
+	size_t n;
+	struct job **jobs; /* NULL where an earlier job stands for it */
+	uint64_t *ids;
+	bool *existing;
+	struct key *keys; /* of each spec; or NULL: none has one */
+};
+
+/* One allocation holds the arrays, too. */
+static struct submit *submit_new(size_t n, bool with_keys)
+{
+	size_t each = sizeof(struct job *) + sizeof(uint64_t) + (with_keys ? sizeof(struct key) : 0) + sizeof(bool);
+	struct submit *s = mem_new(sizeof *s + n * each);
+	s->n = n;
+	s->jobs = (struct job **)(s + 1);
+	s->ids = (uint64_t *)(s->jobs + n);
+	s->keys = with_keys ? (struct key *)(s->ids + n) : NULL;
+	s->existing = with_keys ? (bool *)(s->keys + n) : (bool *)(s->ids + n);
+	return s;
+}
+
+static void give_up(struct queues *qs, struct submit *s, size_t i)
+{
+	const struct key *k = s->keys && s->keys[i].job_id ? keys_find(&qs->keys, &s->keys[i]) : NULL;
+	if (k && k->job_id == s->ids[i])
+		keys_remove(&qs->keys, &s->keys[i]);
+	queues_job_free(qs, s->jobs[i]);
+}
+
+static void submit_applied(struct change *c, enum errcode code)
+{
+	struct submit *s = container_of(c, struct submit, change);
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->jobs[i])
+			continue;
+		if (!code)
+			durable(c->qs, s->jobs[i]);
+		else if (code == E_NO_SPACE)
+			give_up(c->qs, s, i);
+	}
+	if (s->done)
+		s->done(s->context, &(struct submit_reply){code, s->n, s->ids, s->existing});
+	free(s);
+}
+
+static enum errcode check_queue(struct queues *qs, const struct job_spec *spec, struct err *e)
+{
+	if (qs->queue_n >= QUEUES_MAX && !queues_lookup(qs, spec->namespace, spec->capability))
+		return err_set(e, E_LIMIT, "capability \"%.*s\": there are jobs for %d capabilities already",
+			(int)spec->capability.size, spec->capability.data, QUEUES_MAX);
+	return E_OK;
+}
+
+static enum errcode check_room(struct queues *qs, size_t n, struct err *e)
+{
+	if (n == 0 || n > JOB_BATCH_MAX)
+		return err_set(e, E_INVALID, "%zu jobs: one submit must have 1 to %d", n, JOB_BATCH_MAX);
+	if (qs->live.n + n > LIVE_MAX)
+		return err_set(e, E_LIMIT, "%zu jobs: %zu are waiting already, at most %d may", n, qs->live.n, LIVE_MAX);
+	if (qs->full)
+		return err_set(e, E_NO_SPACE, "the disk is full: nothing was kept");
+	return E_OK;
+}
+
+static const struct key *key_in_use(const struct queues *qs, const struct key *key)
+{
+	const struct key *k = keys_find(&qs->keys, key);
+	return k && k->expires_at_ms > qs->now_ms ? k : NULL;
+}
+
+/* Also between the specs of one submit: `keys` holds those before i. */
+static enum errcode check_key(const struct queues *qs, const struct key *keys, size_t i, struct err *e)
+{
+	const struct key *k = key_in_use(qs, &keys[i]);
+	for (size_t before = 0; !k && before < i; before++) {
+		if (keys[before].expires_at_ms && !memcmp(keys[before].name, keys[i].name, sizeof keys[i].name))
+			k = &keys[before];
+	}
+	if (k && k->input_hash != keys[i].input_hash)
+		return err_set(e, E_CONFLICT, "idempotency key: was used within the last 24 hours with another input");
+	return E_OK;
+}
+
+/* Whatever can be refused is refused here: nothing has changed yet. */
+static enum errcode check(struct queues *qs, const struct job_spec *specs, size_t n, struct submit *s, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		enum errcode code = job_spec_check(&specs[i], e);
+		if (!code)
+			code = check_queue(qs, &specs[i], e);
+		if (!code && specs[i].idempotency_key.size) {
+			key_of(&specs[i], &s->keys[i]);
+			s->keys[i].expires_at_ms = qs->now_ms + KEY_KEEP_MS;
+			code = check_key(qs, s->keys, i, e);
+		}
+		if (code) {
+			if (n > 1)
+				err_prefix(e, "job %zu of %zu", i + 1, n);
+			return code;
+		}
+	}
+	return E_OK;
+}
+
+static void add(struct queues *qs, struct submit *s, size_t i, const struct job_spec *spec, struct store_batch *b)
+{
+	struct key *key = spec->idempotency_key.size ? &s->keys[i] : NULL;
+	const struct key *used = key ? key_in_use(qs, key) : NULL;
+	if (used) {
+		s->ids[i] = used->job_id;
+		s->existing[i] = true;
+		return;
+	}
+	s->jobs[i] = add_job(qs, b, spec);
+	s->ids[i] = s->jobs[i]->id;
+	if (key) {
+		key->job_id = s->ids[i];
+		keys_add(&qs->keys, key);
+		keys_put_row(b, key);
+	}
+}
+
+enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size_t n, int64_t now_ms,
+	void (*done)(void *context, const struct submit_reply *reply), void *context, struct err *e)
+{
+	queues_touch(qs, now_ms);
+	enum errcode code = check_room(qs, n, e);
+	if (code)
+		return code;
+	bool with_keys = false;
+	for (size_t i = 0; i < n; i++)
+		with_keys |= specs[i].idempotency_key.size > 0;
+	scoped(mem_free_at) struct submit *s = submit_new(n, with_keys);
+	if ((code = check(qs, specs, n, s, e)))
+		return code;
+	struct store_batch *b = store_batch_new();
+	for (size_t i = 0; i < n; i++)
+		add(qs, s, i, &specs[i], b);
+	s->done = done;
+	s->context = context;
+	struct submit *submitted = take(s);
+	change_commit(qs, &submitted->change, b, false, submit_applied);
+	return E_OK;
+}
