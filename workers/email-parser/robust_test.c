@@ -4,6 +4,7 @@
 
 #include <reeve/worker.h>
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -69,6 +70,39 @@ static void a_resumed_pass_ends_with_the_same_bytes(void **state)
 	}
 	trial_fini(&whole);
 	trial_fini(&second);
+	g_string_free(mail, TRUE);
+}
+
+static void *run_again_and_again(void *mail)
+{
+	struct trial *t = calloc(1, sizeof *t);
+
+	for (int i = 0; i < 5; i++)
+		trial_run(t, ((GString *)mail)->str, ((GString *)mail)->len);
+	return t;
+}
+
+/* A module's handler runs on many threads, and its replicas share what is static. */
+static void passes_at_the_same_time_do_not_meet(void **state)
+{
+	GString *mail = mailbox(200);
+	pthread_t thread[4];
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, run_again_and_again, mail), 0);
+	trial_run(&trial, mail->str, mail->len);
+	for (int i = 0; i < 4; i++) {
+		void *other;
+		assert_int_equal(pthread_join(thread[i], &other), 0);
+		struct trial *t = other;
+		assert_int_equal(t->rc, 0);
+		assert_string_equal(t->result, trial.result);
+		assert_int_equal(t->n, trial.n);
+		for (size_t j = 0; j < t->n; j++)
+			assert_string_equal(t->items[j], trial.items[j]);
+		trial_fini(t);
+		free(t);
+	}
 	g_string_free(mail, TRUE);
 }
 
@@ -192,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_resumed_pass_ends_with_the_same_bytes, reset),
+		cmocka_unit_test_teardown(passes_at_the_same_time_do_not_meet, reset),
 		cmocka_unit_test_teardown(a_checkpoint_of_something_else_is_refused, reset),
 		cmocka_unit_test_teardown(every_truncation_of_a_mailbox_is_survived, reset),
 		cmocka_unit_test_teardown(messages_larger_than_the_window_are_read_and_found, reset),
