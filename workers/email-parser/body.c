@@ -70,7 +70,7 @@ static void body_text_part(struct reader *r, GMimePart *part, bool html)
 	if (trouble.replaced)
 		reader_damage(r, "a text has bytes that its character set does not have");
 	if (html && r->converted.n && !html_text_reduce(r->html, &r->reduced, r->converted.data, r->converted.n))
-		reader_damage(r, "HTML is nested too deeply");
+		reader_damage(r, "HTML is too deep or too large: its tags were only cut out");
 	const struct buf *text = html ? &r->reduced : &r->converted;
 	if (text->n)
 		body_add(r, text->data, text->n);

@@ -107,7 +107,7 @@ static int decode_read(struct decode_run *r, GMimeStream *stream, bool base64)
 {
 	for (;;) {
 		ssize_t n = g_mime_stream_read(stream, r->chunk + r->held, DECODE_CHUNK - r->held);
-		if (n < 0)
+		if (n < 0 && !g_mime_stream_eos(stream)) /* a file's stream says -1 at its end, too */
 			r->d->failed = true;
 		if (n <= 0)
 			return decode_piece(r, r->held, true);

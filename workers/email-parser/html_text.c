@@ -210,31 +210,53 @@ static void render_tree(struct render *r, struct html_text *h, const GumboNode *
 	}
 }
 
-/* The hash of the tag name at s, and whether such an element can stay open: void elements and those that close each other do
- * not make a document deep. */
-static unsigned html_text_tag(const char *s, size_t n, bool *stays)
+/* The length of the tag name at s, its hash, and whether such an element can stay open: void elements and those that close
+ * each other do not make a document deep. */
+static size_t html_text_tag(const char *s, size_t n, unsigned *hash, bool *stays)
 {
 	static const char *const flat[] = {"br", "img", "hr", "p", "li", "td", "tr", "th", "meta", "link", "input",
 		"option", "dd", "dt", "area", "param", "col", "wbr", "base", "embed"};
-	unsigned hash = 5381;
 	size_t length = 0;
 
+	*hash = 5381;
 	for (; length < n && s[length] != '>' && s[length] != '/' && (unsigned char)s[length] > ' '; length++)
-		hash = hash * 33 + (unsigned char)(s[length] | 32);
+		*hash = (*hash * 33 + (unsigned char)(s[length] | 32)) & 0xffffff;
 	*stays = length > 0;
 	for (size_t i = 0; i < sizeof flat / sizeof *flat; i++)
 		*stays &= !(strlen(flat[i]) == length && !strncasecmp(s, flat[i], length));
-	return hash & 255;
+	return length;
 }
 
-/* Would elements come to stand too deep within each other? gumbo looks along all open ones again and again, so a document of a
- * hundred thousand <b> would take minutes. */
-static bool html_text_is_deep(const char *s, size_t n)
+/* Could the tag that goes on at s have more than HTML_TEXT_ATTRIBUTES_MAX attributes? *read: how far that was to see. */
+static bool html_text_is_wide(const char *s, size_t n, size_t *read)
+{
+	unsigned attributes = 0;
+	size_t i = 0;
+
+	for (; i < n && s[i] != '>' && attributes <= HTML_TEXT_ATTRIBUTES_MAX; i++) {
+		attributes += s[i] == '=' || s[i] == '/' || (unsigned char)s[i] <= ' ';
+		if (s[i] != '=')
+			continue;
+		while (i + 1 < n && (unsigned char)s[i + 1] <= ' ')
+			i++;
+		const char *quote = i + 1 < n && (s[i + 1] == '"' || s[i + 1] == '\'') ? s + i + 1 : NULL;
+		const char *end = quote ? memchr(quote + 1, *quote, n - i - 2) : NULL;
+		i = end ? (size_t)(end - s) : i;
+	}
+	*read = i;
+	return attributes > HTML_TEXT_ATTRIBUTES_MAX;
+}
+
+/* Would this take gumbo minutes? It looks along all open elements, and along all attributes of a tag, again and again. Tags
+ * are looked at one by one even where they stand in a comment: being careful there only costs the form of a text. */
+static bool html_text_is_hostile(const char *s, size_t n)
 {
 	unsigned open[256] = {0}, depth = 0;
+	size_t effort = 0, read;
 
-	for (size_t i = 0; i + 2 < n && depth <= HTML_TEXT_DEPTH_MAX; i++) {
+	for (size_t i = 0; i + 2 < n; i++) {
 		const char *bracket = memchr(s + i, '<', n - i - 2);
+		unsigned tag;
 		bool stays, closes;
 		if (!bracket)
 			break;
@@ -242,16 +264,23 @@ static bool html_text_is_deep(const char *s, size_t n)
 		closes = s[i + 1] == '/';
 		if (!closes && !((s[i + 1] | 32) >= 'a' && (s[i + 1] | 32) <= 'z'))
 			continue;
-		unsigned tag = html_text_tag(s + i + 1 + closes, n - i - 1 - closes, &stays);
+		i += 1 + closes;
+		i += html_text_tag(s + i, n - i, &tag, &stays);
+		if (html_text_is_wide(s + i, n - i, &read))
+			return true;
+		effort += read;
 		if (!closes && stays) {
-			open[tag]++;
+			open[tag & 255]++;
 			depth++;
-		} else if (closes && open[tag]) {
-			open[tag]--;
+		} else if (closes && open[tag & 255]) {
+			open[tag & 255]--;
 			depth--;
 		}
+		if (depth > HTML_TEXT_DEPTH_MAX || effort > 16 * n + 65536)
+			return true;
+		i--; /* the loop steps over it */
 	}
-	return depth > HTML_TEXT_DEPTH_MAX;
+	return false;
 }
 
 static void html_text_strip(struct render *r, const char *s, size_t n)
@@ -272,7 +301,7 @@ bool html_text_reduce(struct html_text *h, struct buf *out, const char *html, si
 {
 	GumboOptions options = kGumboDefaultOptions;
 	struct render r = {.out = out, .from = out->n};
-	volatile bool whole = !html_text_is_deep(html, n);
+	volatile bool whole = !html_text_is_hostile(html, n);
 
 	options.allocator = html_text_allocate;
 	options.deallocator = html_text_deallocate;

@@ -148,9 +148,28 @@ static void messages_larger_than_the_window_are_read_and_found(void **state)
 	assert_int_equal(trial.n, 5);
 	assert_string_equal(trial_string(&trial, 1, "subject"), "big");
 	assert_int_equal(trial_integer(&trial, 1, "text_truncated"), 1);
+	assert_int_equal(trial_integer(&trial, 1, "damaged"), -1);
 	assert_string_equal(trial_string(&trial, 4, "from_address"), "s2@example.org");
 	g_string_free(mail, TRUE);
 	g_string_free(small, TRUE);
+}
+
+static void an_attachment_larger_than_the_window_has_its_hash(void **state)
+{
+	GString *mail =
+		g_string_new("From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+					 "Content-Type: application/x-zeros; name=z\nContent-Transfer-Encoding: base64\n\n");
+
+	for (int i = 0; i < 20000; i++) /* 20000 lines of 57 zeros */
+		g_string_append_printf(
+			mail, "%.76s\n", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+	g_string_append(mail, "--b--\n");
+	trial_run(&trial, mail->str, mail->len);
+	assert_int_equal(trial_integer(&trial, 0, "attachments.0.size"), 1140000);
+	assert_string_equal(trial_string(&trial, 0, "attachments.0.sha256"),
+		"2bd9fd0fb22b06462ee652e7019c6f49090fe67df55a7e8b84bc9633e56b077e");
+	assert_int_equal(trial_integer(&trial, 0, "damaged"), -1);
+	g_string_free(mail, TRUE);
 }
 
 static void an_item_never_exceeds_its_limit(void **state)
@@ -205,7 +224,22 @@ static void deep_html_ends_in_time(void **state)
 	trial_run(&trial, mail->str, mail->len);
 	assert_int_equal(trial.rc, 0);
 	assert_string_equal(trial_string(&trial, 0, "text"), "the end");
-	assert_string_equal(trial_string(&trial, 0, "damaged.0"), "HTML is nested too deeply");
+	assert_string_equal(
+		trial_string(&trial, 0, "damaged.0"), "HTML is too deep or too large: its tags were only cut out");
+	g_string_free(mail, TRUE);
+}
+
+static void html_with_very_many_attributes_ends_in_time(void **state)
+{
+	GString *mail = g_string_new("Subject: q\nContent-Type: text/html\n\n<!-- <a x=\" --><p x='>'");
+
+	for (int i = 0; i < 100000; i++)
+		g_string_append_printf(mail, " a%d", i);
+	g_string_append(mail, ">the end\"></p>\n");
+	trial_run(&trial, mail->str, mail->len);
+	assert_int_equal(trial.rc, 0);
+	assert_string_equal(
+		trial_string(&trial, 0, "damaged.0"), "HTML is too deep or too large: its tags were only cut out");
 	g_string_free(mail, TRUE);
 }
 
@@ -230,10 +264,12 @@ int main(void)
 		cmocka_unit_test_teardown(a_checkpoint_of_something_else_is_refused, reset),
 		cmocka_unit_test_teardown(every_truncation_of_a_mailbox_is_survived, reset),
 		cmocka_unit_test_teardown(messages_larger_than_the_window_are_read_and_found, reset),
+		cmocka_unit_test_teardown(an_attachment_larger_than_the_window_has_its_hash, reset),
 		cmocka_unit_test_teardown(an_item_never_exceeds_its_limit, reset),
 		cmocka_unit_test_teardown(a_header_without_end_is_cut, reset),
 		cmocka_unit_test_teardown(a_message_of_very_many_parts_is_not_built, reset),
 		cmocka_unit_test_teardown(deep_html_ends_in_time, reset),
+		cmocka_unit_test_teardown(html_with_very_many_attributes_ends_in_time, reset),
 		cmocka_unit_test_teardown(deep_mime_is_survived, reset),
 	};
 
