@@ -1,0 +1,75 @@
+/* api.h - the HTTP API: one file per resource, each with its const route table at the top. Loop thread only.
+ *
+ * It knows the parts of the engine by their headers and gets them in struct api from the wiring. What changes how the engine
+ * is put together (adding a worker) goes back up through struct api_calls. Shapes: docs/reference/http-api.md. */
+#pragma once
+#include "base/bytes.h"
+#include "base/err.h"
+#include "blob/blob.h"
+#include "dispatch/dispatch.h"
+#include "http/http.h"
+#include "loop/loop.h"
+#include "pipeline/pipeline.h"
+#include "queue/queue.h"
+#include "queue/wait.h"
+#include "registry/registry.h"
+#include "store/store.h"
+#include "worker/supervisor.h"
+
+#include <jansson.h>
+
+#define API_INVOKE_TIMEOUT_MS 30000
+#define API_WAIT_MAX_MS		  (5 * 60 * 1000) /* of ?wait= */
+#define API_LIST_DEFAULT	  100
+#define API_LIST_MAX		  1000
+
+struct api;
+struct events; /* event/event.h */
+struct metrics; /* metrics/metrics.h */
+struct log; /* log/log.h */
+
+struct api_calls { /* what the wiring does for the API */
+	void *context;
+	enum errcode (*add_worker)(void *context, const json_t *declaration, struct err *e);
+	enum errcode (*remove_worker)(void *context, const char *id, struct err *e);
+};
+
+struct api {
+	struct loop *loop;
+	struct store *store;
+	struct queues *queues;
+	struct waits *waits;
+	struct blobs *blobs;
+	struct pipelines *pipelines;
+	struct registry *registry;
+	struct supervisor *supervisor;
+	struct dispatch *dispatch;
+	struct events *events;
+	struct metrics *metrics;
+	struct log *log;
+	struct api_calls calls;
+	const char *node, *data_dir, *socket;
+	int64_t started_at_ms;
+	int keeper_pid; /* 0: none */
+	const bool *recovering, *stopping; /* the daemon's */
+};
+
+extern const struct http_route *const api_routes[]; /* tables, NULL last: struct http_options.routes */
+
+extern const struct http_route blob_routes[], capability_routes[], dead_routes[], event_routes[], health_routes[],
+	invoke_routes[], job_routes[], metric_routes[], openapi_routes[], pipeline_routes[], queue_routes[], run_routes[],
+	status_routes[], worker_routes[];
+
+/* A job, live or over, as the API shows it; E_NOT_FOUND. jobs.c */
+enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
+
+/* ── for all resources: request.c ── each answers the request itself and gives false when what it reads is wrong */
+bool api_json_body(struct http_request *r, json_t **out); /* an object; the caller's */
+bool api_id(struct http_request *r, const char *parameter, uint64_t *id);
+bool api_duration(struct http_request *r, const char *query, int64_t default_ms, int64_t max_ms, int64_t *ms);
+bool api_limit(struct http_request *r, unsigned *limit); /* ?limit= */
+bool api_cursor(struct http_request *r, uint64_t *before); /* ?cursor=: an id, 0: none */
+void api_fail(struct http_request *r, enum errcode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void api_reply_buf(struct http_request *r, int status, struct buf *json); /* and frees it */
+void api_reply_json(struct http_request *r, int status, json_t *json); /* and frees it */
+char *api_text(struct bytes b); /* a NUL-terminated copy; the caller's */

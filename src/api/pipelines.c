@@ -1,0 +1,146 @@
+/* /v1/pipelines: definitions, and the start of a run. */
+#include "api/api.h"
+
+#include "base/json_span.h"
+#include "base/mem.h"
+#include "wire/id.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void list_pipelines(void *context, struct http_request *r);
+static void show_pipeline(void *context, struct http_request *r);
+static void start_run(void *context, struct http_request *r);
+
+const struct http_route pipeline_routes[] = {
+	{.method = "GET", .path = "/v1/pipelines", .handle = list_pipelines, .summary = "List pipelines"},
+	{.method = "GET", .path = "/v1/pipelines/{pipeline}", .handle = show_pipeline, .summary = "Show a pipeline"},
+	{.method = "POST",
+		.path = "/v1/pipelines/{pipeline}/runs",
+		.handle = start_run,
+		.body_max = RUN_INPUT_MAX_BYTES + 65536,
+		.summary = "Start a run"},
+	{0},
+};
+
+/* The mode that whoever offers the capability declares; a definition knows only its name. */
+static void add_modes(struct api *a, json_t *pipeline)
+{
+	size_t i;
+	json_t *step;
+	json_array_foreach(json_object_get(pipeline, "steps"), i, step)
+	{
+		const char *name = json_string_value(json_object_get(step, "capability"));
+		const struct registry_entry *entry = registry_find(a->registry, bytes_of("default"), bytes_of(name));
+		if (entry && entry->offer_n)
+			json_object_set_new(step, "mode", json_string(registry_capability(&entry->offers[0])->mode));
+	}
+}
+
+static json_t *pipeline_shown(struct api *a, const struct pipeline *p)
+{
+	json_t *j = pipeline_json(p);
+	json_object_set_new(j, "mode", json_string("orchestration"));
+	add_modes(a, j);
+	return j;
+}
+
+static void list_pipelines(void *context, struct http_request *r)
+{
+	struct api *a = context;
+	json_t *all = json_array();
+	const struct pipeline *p;
+	for (size_t i = 0; (p = pipelines_at(a->pipelines, i)); i++)
+		json_array_append_new(all, pipeline_shown(a, p));
+	api_reply_json(r, 200, json_pack("{s:o}", "pipelines", all));
+}
+
+static void show_pipeline(void *context, struct http_request *r)
+{
+	struct api *a = context;
+	struct bytes name = http_param(r, "pipeline");
+	const struct pipeline *p = pipelines_find(a->pipelines, name);
+	if (p)
+		api_reply_json(r, 200, pipeline_shown(a, p));
+	else
+		api_fail(r, E_NOT_FOUND, "there is no pipeline \"%.128s\"", name.data);
+}
+
+/* ── start ── */
+
+struct starting {
+	struct http_request *request; /* NULL: the client has gone; the run goes on */
+};
+
+static void client_gone(void *data)
+{
+	((struct starting *)data)->request = NULL;
+}
+
+static void started(void *context, enum errcode code, uint64_t run_id)
+{
+	struct starting *s = context;
+	struct http_request *r = s->request;
+	if (r && code) {
+		api_fail(r, code, "the run could not be stored: %s", err_word(code));
+	} else if (r) {
+		char text[ID_TEXT_SIZE];
+		struct buf json = {0};
+		id_format(run_id, text);
+		buf_format(&json, "{\"run_id\":\"%s\",\"status\":\"running\"}", text);
+		api_reply_buf(r, 202, &json);
+	}
+	if (r)
+		http_set_data(r, NULL, NULL);
+	free(s);
+}
+
+/* {"input":{...},"priority":5,"namespace":"..."}; `input` is passed on as it stands. */
+static bool read_spec(struct http_request *r, struct run_spec *spec, struct buf *namespace)
+{
+	struct json_member members[8];
+	size_t n = 0;
+	struct err e;
+	struct bytes body = http_body(r);
+	enum errcode code = body.size ? json_span_members(body, members, ARRAY_SIZE(members), &n, &e) : E_OK;
+	for (size_t i = 0; !code && i < n; i++) {
+		int64_t priority = 0;
+		if (bytes_equal(members[i].key, bytes_of("input")))
+			spec->input = members[i].value;
+		else if (bytes_equal(members[i].key, bytes_of("namespace")))
+			code = json_span_string(members[i].value, namespace)
+					   ? E_OK
+					   : err_set(&e, E_INVALID, "namespace: a string is needed");
+		else if (bytes_equal(members[i].key, bytes_of("priority")))
+			code = json_span_integer(members[i].value, &priority) && priority >= 0 && priority <= JOB_PRIORITY_MAX
+					   ? E_OK
+					   : err_set(&e, E_INVALID, "priority: a number from 0 to 9 is needed");
+		else
+			code = err_set(&e, E_INVALID, "unknown member \"%.*s\"; known are input, priority, namespace",
+				(int)members[i].key.size, members[i].key.data);
+		if (!code && bytes_equal(members[i].key, bytes_of("priority")))
+			spec->priority = (int)priority;
+	}
+	spec->namespace = buf_bytes(namespace);
+	if (code)
+		http_problem(r, &e);
+	return code == E_OK;
+}
+
+static void start_run(void *context, struct http_request *r)
+{
+	struct api *a = context;
+	scoped(buf_fini) struct buf namespace = {0};
+	struct run_spec spec = {.pipeline = http_param(r, "pipeline"), .priority = JOB_PRIORITY_DEFAULT};
+	struct err e;
+	if (!read_spec(r, &spec, &namespace))
+		return;
+	struct starting *s = NEW(struct starting);
+	s->request = r;
+	http_set_data(r, s, client_gone);
+	if (pipelines_start(a->pipelines, &spec, loop_now_ms(a->loop), started, s, &e) != E_OK) {
+		http_set_data(r, NULL, NULL);
+		free(s);
+		http_problem(r, &e);
+	}
+}
