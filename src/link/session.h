@@ -59,8 +59,8 @@ struct link_worker_events {
 	void (*ready)(void *context);
 	/* Its start failed, or it refused its configuration; the process is about to exit. */
 	void (*start_failed)(void *context, struct bytes code, struct bytes message);
-	/* See above. NULL member: every unknown job is dropped. */
-	struct delivery *(*held)(void *context, uint64_t id, uint64_t fence, bool finished);
+	/* See above. `started`: its handler has begun. NULL member: every unknown job is dropped. */
+	struct delivery *(*held)(void *context, uint64_t id, uint64_t fence, bool started);
 	/* A place is free again: a delivery ended. At most once per turn of the loop. */
 	void (*credit)(void *context);
 	void (*health)(void *context, bool healthy, struct bytes why); /* only when it changes */

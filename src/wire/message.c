@@ -38,7 +38,7 @@ struct reader {
 	bool good;
 };
 
-static struct reader open(const struct message *m)
+static struct reader open(const struct wire_message *m)
 {
 	return (struct reader){m->data, m->data + m->size, true};
 }
@@ -95,7 +95,7 @@ void message_put_job(struct message_out *out, const struct message_job *job)
 	finish(&w);
 }
 
-bool message_get_job(const struct message *m, struct message_job *job)
+bool message_get_job(const struct wire_message *m, struct message_job *job)
 {
 	struct reader r = open(m);
 	size_t checkpoint, traceparent, blob;
@@ -137,7 +137,7 @@ void message_put_result(struct message_out *out, const struct message_result *r)
 	finish(&w);
 }
 
-bool message_get_result(const struct message *m, struct message_result *r)
+bool message_get_result(const struct wire_message *m, struct message_result *r)
 {
 	struct reader in = open(m);
 	size_t code, text;
@@ -166,7 +166,7 @@ void message_put_simple(struct message_out *out, const struct message_simple *s)
 	finish(&w);
 }
 
-bool message_get_simple(const struct message *m, struct message_simple *s)
+bool message_get_simple(const struct wire_message *m, struct message_simple *s)
 {
 	struct reader r = open(m);
 	s->fence = take(&r, 8);
@@ -187,7 +187,7 @@ void message_put_log(struct message_out *out, const struct message_log *l)
 	finish(&w);
 }
 
-bool message_get_log(const struct message *m, struct message_log *l)
+bool message_get_log(const struct wire_message *m, struct message_log *l)
 {
 	struct reader r = open(m);
 	size_t event, fields;
@@ -216,7 +216,7 @@ void message_put_call(struct message_out *out, const struct message_call *c)
 	finish(&w);
 }
 
-bool message_get_call(const struct message *m, struct message_call *c)
+bool message_get_call(const struct wire_message *m, struct message_call *c)
 {
 	struct reader r = open(m);
 	size_t capability, namespace, input;
@@ -249,7 +249,7 @@ void message_put_answer(struct message_out *out, const struct message_answer *a)
 	finish(&w);
 }
 
-bool message_get_answer(const struct message *m, struct message_answer *a)
+bool message_get_answer(const struct wire_message *m, struct message_answer *a)
 {
 	struct reader r = open(m);
 	size_t code, text, result;
@@ -303,7 +303,7 @@ char *message_put_spec(char *out, const struct message_spec *s)
 	return put_span(out, s->traceparent);
 }
 
-bool message_get_spec(const struct message *m, size_t *at, struct message_spec *s)
+bool message_get_spec(const struct wire_message *m, size_t *at, struct message_spec *s)
 {
 	struct reader r = {m->data + *at, m->data + m->size, *at <= m->size};
 	size_t input, sizes[5];

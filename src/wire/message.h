@@ -39,7 +39,7 @@ struct message_job {
 	struct span blob; /* its name; not empty: the last descriptor is its file */
 };
 void message_put_job(struct message_out *out, const struct message_job *job);
-bool message_get_job(const struct message *m, struct message_job *job);
+bool message_get_job(const struct wire_message *m, struct message_job *job);
 
 struct message_result {
 	uint64_t fence;
@@ -49,7 +49,7 @@ struct message_result {
 	struct span code, text, result;
 };
 void message_put_result(struct message_out *out, const struct message_result *r);
-bool message_get_result(const struct message *m, struct message_result *r);
+bool message_get_result(const struct wire_message *m, struct message_result *r);
 
 /* STARTED, SETTLED, GIVEN_BACK, CANCEL, FORGET: a fence. ITEM: fence, key, data. CHECKPOINT: fence, data. PROGRESS: fence,
  * number = percent, data. ITEM_DONE: fence, number = outcome. PING, PONG: fence = 0, number = healthy, data = why.
@@ -61,7 +61,7 @@ struct message_simple {
 	struct span data;
 };
 void message_put_simple(struct message_out *out, const struct message_simple *s);
-bool message_get_simple(const struct message *m, struct message_simple *s);
+bool message_get_simple(const struct wire_message *m, struct message_simple *s);
 
 struct message_log {
 	uint64_t fence; /* 0: of the instance; else of the job in the frame's id */
@@ -69,7 +69,7 @@ struct message_log {
 	struct span event, fields;
 };
 void message_put_log(struct message_out *out, const struct message_log *l);
-bool message_get_log(const struct message *m, struct message_log *l);
+bool message_get_log(const struct wire_message *m, struct message_log *l);
 
 struct message_call {
 	uint64_t fence, call; /* call: the worker's number for it */
@@ -77,7 +77,7 @@ struct message_call {
 	struct span capability, namespace, input;
 };
 void message_put_call(struct message_out *out, const struct message_call *c);
-bool message_get_call(const struct message *m, struct message_call *c);
+bool message_get_call(const struct wire_message *m, struct message_call *c);
 
 /* CALL_RESULT (subject: the call's number) and OUTCOME (subject: the job). */
 struct message_answer {
@@ -87,7 +87,7 @@ struct message_answer {
 	struct span code, text, result;
 };
 void message_put_answer(struct message_out *out, const struct message_answer *a);
-bool message_get_answer(const struct message *m, struct message_answer *a);
+bool message_get_answer(const struct wire_message *m, struct message_answer *a);
 
 struct message_spec { /* one job of a SUBMIT */
 	struct span capability, namespace, input, key, tags, traceparent;
@@ -100,4 +100,4 @@ enum { MESSAGE_SPEC_HEAD = 48, MESSAGE_SUBMIT_HEAD = 8, MESSAGE_SUBMIT_WAIT = 1 
 size_t message_spec_size(const struct message_spec *s);
 char *message_put_spec(char *out, const struct message_spec *s); /* the place behind */
 /* Reads the spec at *at of the message; false: malformed. */
-bool message_get_spec(const struct message *m, size_t *at, struct message_spec *s);
+bool message_get_spec(const struct wire_message *m, size_t *at, struct message_spec *s);

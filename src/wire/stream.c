@@ -69,7 +69,7 @@ static bool join(struct stream_in *s, const char *data, size_t size, const char 
 }
 
 /* A part of a longer message. 1: it is complete now. */
-static int take_part(struct stream_in *s, const struct frame *f, const char *data, struct message *m, const char **why)
+static int take_part(struct stream_in *s, const struct frame *f, const char *data, struct wire_message *m, const char **why)
 {
 	if (!s->joined_type) {
 		s->joined_type = f->type;
@@ -89,7 +89,7 @@ static int take_part(struct stream_in *s, const struct frame *f, const char *dat
 		return -1;
 	if (f->flags & FRAME_MORE)
 		return 0;
-	*m = (struct message){f->type, f->id, s->joined, s->joined_size, {-1, -1}, s->joined_file_n};
+	*m = (struct wire_message){f->type, f->id, s->joined, s->joined_size, {-1, -1}, s->joined_file_n};
 	memcpy(m->files, s->joined_files, (size_t)s->joined_file_n * sizeof *m->files);
 	s->joined_type = 0;
 	s->joined_file_n = 0;
@@ -108,7 +108,7 @@ static int read_preface(struct stream_in *s, const char **why)
 	return *why ? -1 : 1;
 }
 
-int stream_in_next(struct stream_in *s, struct message *m, const char **why)
+int stream_in_next(struct stream_in *s, struct wire_message *m, const char **why)
 {
 	int got = s->greeted ? 1 : read_preface(s, why);
 
@@ -128,7 +128,7 @@ int stream_in_next(struct stream_in *s, struct message *m, const char **why)
 				return whole;
 			continue;
 		}
-		*m = (struct message){f.type, f.id, data, f.size, {-1, -1}, f.descriptors};
+		*m = (struct wire_message){f.type, f.id, data, f.size, {-1, -1}, f.descriptors};
 		return claim_files(s, m->files, f.descriptors, why) < 0 ? -1 : 1;
 	}
 	return got < 0 ? -1 : 0;

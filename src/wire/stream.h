@@ -8,7 +8,7 @@
 
 enum { STREAM_ROOM = 256 << 10, STREAM_FILES = 64 };
 
-struct message { /* one, whole; borrowed until the next call for its stream */
+struct wire_message { /* one, whole; borrowed until the next call for its stream */
 	uint8_t type;
 	uint64_t id;
 	const char *data;
@@ -40,7 +40,7 @@ char *stream_in_space(struct stream_in *s, size_t *room);
  * connection is to be ended; stream_in_fini closes all). */
 bool stream_in_got(struct stream_in *s, size_t size, const int *files, int file_n);
 /* 1: *m is the next message; 0: read more; -1: the connection is to be ended because of *why. */
-int stream_in_next(struct stream_in *s, struct message *m, const char **why);
+int stream_in_next(struct stream_in *s, struct wire_message *m, const char **why);
 /* Frees, and hands out the descriptors nobody took, one per call, to be closed; -1: no more. */
 int stream_in_take_file(struct stream_in *s);
 void stream_in_fini(struct stream_in *s); /* after the files were taken */

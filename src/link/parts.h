@@ -1,0 +1,59 @@
+/* parts.h - what the files of a worker's session share: its state, and the table of what the worker was given. */
+#pragma once
+#include "base/idmap.h"
+#include "link/conn.h"
+#include "link/hello.h"
+#include "link/listen.h"
+#include "link/session.h"
+#include "loop/loop.h"
+
+struct handout { /* a delivery that the worker has */
+	struct delivery *d; /* its runner_data is this */
+	uint64_t id, fence;
+	bool started;
+	bool cancelled; /* told, or to be told again after a reconnect */
+	bool storing; /* its result is on its way to the blobs; what the worker says about it now is an echo */
+	const char *refuse; /* it could not be handed over; told as finished at the end of the turn */
+	char why[200];
+	struct handout *next_free;
+};
+
+struct peer { /* a connection; the session's own once its HELLO was taken */
+	struct link_worker *worker;
+	struct link_conn *conn;
+	struct list link; /* in worker->peers */
+	int64_t since_ms;
+};
+
+struct link_worker {
+	struct loop *loop;
+	struct instance *instance;
+	struct link_worker_events events;
+	struct link_listener *listener;
+	struct blobs *blobs;
+	char *token, *config, *node;
+	unsigned item_window;
+	struct list peers; /* all connections */
+	struct peer *peer; /* the one that said a good HELLO; NULL: not connected */
+	bool ready; /* its start went well: over this connection work may flow */
+	bool healthy, health_told;
+	int64_t drain_ms; /* < 0: not draining */
+	uint64_t pings;
+	struct loop_timer *timer;
+	struct idmap handouts; /* by id; at most one per id: another fence takes its place */
+	struct handout *free_handouts;
+	struct message turn; /* deferred: credit, refusals */
+	bool turn_wanted, credit, refusals;
+	unsigned refs; /* who works for it on the pool, and `turn` */
+	bool closed;
+};
+
+/* work.c */
+const char *work_message(struct link_worker *w, struct wire_message *m);
+void work_resume(struct link_worker *w, const struct hello *h, struct buf *held_json); /* at HELLO: who keeps what */
+void work_turn(struct link_worker *w);
+void work_fini(struct link_worker *w);
+
+/* session.c */
+void session_want_turn(struct link_worker *w);
+void session_unref(struct link_worker *w);
