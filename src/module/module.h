@@ -29,7 +29,9 @@ struct module_options {
 };
 
 struct module_host *module_host_new(const struct module_options *options);
-void module_host_free(struct module_host *h); /* every instance has ended, or its threads are abandoned */
+/* Instances have ended. Where threads had to be left behind their memory stays, for they may still be running. */
+void module_host_free(struct module_host *h);
+bool module_host_idle(const struct module_host *h); /* no thread of any module is left */
 const struct runner_ops *module_host_runner(struct module_host *h);
 
 /* supervisor_calls.initialize for modules: loads the file, checks ABI and configuration on the control thread, then calls

@@ -31,6 +31,7 @@ struct module_host {
 	struct direct *direct; /* direct.c: who can be called on the caller's own thread */
 	struct task *kept; /* loop: tasks to use again */
 	unsigned kept_n;
+	unsigned units; /* loop: begun and not freed */
 };
 
 enum unit_order { UNIT_NONE, UNIT_START, UNIT_STOP };

@@ -29,8 +29,8 @@ struct module_host *module_host_new(const struct module_options *options)
 
 void module_host_free(struct module_host *h)
 {
-	if (!h)
-		return;
+	if (!h || h->units)
+		return; /* threads that were left behind may still need it */
 	for (struct task *t = h->kept, *next; t; t = next) {
 		next = t->next_kept;
 		attempt_fini(&t->attempt);
@@ -45,6 +45,11 @@ void module_host_free(struct module_host *h)
 	crumbs_close(h->crumbs);
 	free(h->scratch);
 	free(h);
+}
+
+bool module_host_idle(const struct module_host *h)
+{
+	return h->units == 0;
 }
 
 const struct runner_ops *module_host_runner(struct module_host *h)
@@ -112,11 +117,13 @@ static struct unit *unit_new(struct module_host *h, struct instance *i)
 	pthread_cond_init(&u->control, NULL);
 	list_init(&u->queue);
 	i->runner_data = u;
+	h->units++;
 	return u;
 }
 
 void unit_free(struct unit *u)
 {
+	u->host->units--;
 	loop_timer_free(u->grace);
 	abi_worker_fini(&u->abi);
 	pthread_mutex_destroy(&u->lock);

@@ -79,10 +79,10 @@ static void *handler(void *argument)
 		pthread_cond_wait(&u->work, &u->lock);
 		u->idle--;
 	}
+	crumb_leave(); /* before the count: the last one out lets the unit and all else go */
 	u->threads--;
 	pthread_cond_broadcast(&u->control);
 	pthread_mutex_unlock(&u->lock);
-	crumb_leave();
 	return NULL;
 }
 
