@@ -13,7 +13,6 @@
 #include "queue/queue.h"
 #include "queue/wait.h"
 #include "registry/registry.h"
-#include "store/store.h"
 #include "worker/supervisor.h"
 
 #include <jansson.h>

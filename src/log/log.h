@@ -1,6 +1,6 @@
 /* log.h - the daemon's own log: one line per event on stderr, for people and for grep.
  *
- *   2026-11-22T03:45:00.125Z info worker_started worker=email-parser instance=email-parser-3fa2c1 pid=4711
+ *   2026-11-22T03:45:00.125Z info worker_started worker=resizer instance=resizer-3fa2c1 pid=4711
  *
  * Libraries below `process` never log: they return. Whoever decides logs once per event, with the ids of worker and job. */
 #pragma once

@@ -20,6 +20,7 @@ enum { STACK_BYTES = 64 << 10 };
 static __thread struct breadcrumb *mine;
 static __thread void *signal_stack;
 
+#ifndef __SANITIZE_ADDRESS__ /* which has a better report to make, and would be robbed of it */
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 
 /* Async-signal-safe: one store into shared memory, then the default action. */
@@ -30,10 +31,11 @@ static void on_fatal(int number)
 	signal(number, SIG_DFL);
 	raise(number);
 }
+#endif
 
 static void install(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* which has a better report to make */
+#ifndef __SANITIZE_ADDRESS__
 	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK | SA_RESETHAND | SA_NODEFER};
 	for (size_t k = 0; k < ARRAY_SIZE(fatal); k++)
 		sigaction(fatal[k], &action, NULL);

@@ -3,7 +3,7 @@
  * A file that was replaced since it was loaded is loaded anew: its new code runs, while the old mapping stays for threads
  * that may still be in it. The same file is mapped once, however often it is loaded. Any thread, one at a time. */
 #pragma once
-#include "../../sdk/abi.h"
+#include "sdk/abi.h"
 #include "base/err.h"
 
 /* `entry` names an object of type struct reeve_worker or a function that returns a pointer to one; NULL: reeve_export.

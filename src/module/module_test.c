@@ -1,7 +1,7 @@
 #include "module/module.h"
 
 #include "base/mem.h"
-#include "../../sdk/files.h"
+#include "sdk/files.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -6,7 +6,7 @@
  *
  * Threads: "loop" members belong to the loop thread, "shared" ones to unit->lock; the rest does not change once it is set. */
 #pragma once
-#include "../../sdk/attempt.h"
+#include "sdk/attempt.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "module/crumb.h"

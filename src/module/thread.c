@@ -1,7 +1,7 @@
 /* thread.c - the threads of a unit: one that loads, starts and stops the worker, and those that run its handlers. */
 #include "module/parts.h"
 
-#include "../../sdk/files.h"
+#include "sdk/files.h"
 #include "os/os_clock.h"
 
 #include <signal.h>

@@ -85,6 +85,11 @@ class CheckLayers(unittest.TestCase):
     def test_the_sdk_includes_nothing_of_the_daemon(self):
         self.refused({"sdk/host.c": '#include "base/err.h"\n'}, "sdk/host.c:1:", "sdk/ may include reeve/, wire/ and itself")
 
+    def test_who_may_include_the_sdk_has_it_in_its_line(self):
+        changes = {"src/LAYERS": GOOD["src/LAYERS"].replace("os: base", "sdk: wire\nos: base sdk"), "src/os/host.c": '#include "sdk/host.h"\n'}
+        self.assertEqual(self.check(changes)[0], 0)
+        self.refused({**changes, "src/queue/order.c": '#include "sdk/host.h"\n'}, "queue may not include sdk/host.h")
+
     def test_a_public_header_includes_nothing_of_ours(self):
         self.refused({"include/reeve/worker.h": '#include "wire/frame.h"\n'}, "include/reeve/worker.h:1:")
 
