@@ -23,7 +23,38 @@ static bool guard_is_field(const struct guard *g, const char *s, size_t n)
 		return g->run > 0;
 	while (i < n && i < 128 && s[i] > 32 && s[i] < 127 && s[i] != ':')
 		i++;
-	return i > 0 && i < n && s[i] == ':';
+	size_t name = i;
+	while (i < n && (s[i] == ' ' || s[i] == '\t'))
+		i++;
+	return name > 0 && i < n && s[i] == ':';
+}
+
+static bool guard_is_addresses(const char *s, size_t n)
+{
+	static const char *const names[] = {
+		"From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Resent-", "Disposition-Notification-To"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strlen(names[i]) < n && !strncasecmp(s, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+/* Counts the colons of a field of addresses; s is a line of it, or a piece of one. */
+static void guard_colons(struct guard *g, const char *s, size_t n)
+{
+	if (g->at_line_start && s[0] != ' ' && s[0] != '\t') {
+		g->addresses = g->in_field && guard_is_addresses(s, n);
+		g->colons = 0;
+	}
+	if (!g->addresses || !g->in_field)
+		return;
+	for (size_t i = 0; i < n; i++)
+		g->colons += s[i] == ':';
+	if (g->colons > GUARD_COLONS_MAX) {
+		g->nested = true;
+		g->nested_in_header |= g->in_header;
+	}
 }
 
 static bool guard_speaks_of(const char *s, size_t n, const char *word)
@@ -59,6 +90,7 @@ void guard_feed(struct guard *g, const char *s, size_t n)
 			g->boundaries += length > 2 && s[i] == '-' && s[i + 1] == '-';
 			g->in_field = guard_is_field(g, s + i, length);
 		}
+		guard_colons(g, s + i, length);
 		g->run = g->in_field ? g->run + length : 0;
 		if (g->run > g->longest)
 			g->longest = g->run;
@@ -73,6 +105,10 @@ const char *guard_verdict(const struct guard *g)
 		return "more than 20000 lines that could be part boundaries: only the header was read";
 	if (g->longest > GUARD_HEADER_RUN_MAX)
 		return "more than 16 MiB of header fields in a row: only the header was read";
+	if (g->nested_in_header)
+		return "more than 500 groups in a field of addresses: the header was not read";
+	if (g->nested)
+		return "more than 500 groups in a field of addresses: only the header was read";
 	return NULL;
 }
 
@@ -87,8 +123,11 @@ int guard_read(struct guard *g, int fd, uint64_t start, uint64_t end)
 			continue;
 		if (n <= 0)
 			break;
-		guard_feed(g, chunk, (size_t)n);
-		start += (uint64_t)n;
+		/* Whole lines where possible: what a line is, is seen at its beginning. */
+		const char *newline = start + (uint64_t)n < end ? memrchr(chunk, '\n', (size_t)n) : NULL;
+		size_t whole = newline ? (size_t)(newline + 1 - chunk) : (size_t)n;
+		guard_feed(g, chunk, whole);
+		start += whole;
 	}
 	free(chunk);
 	return chunk && start >= end ? 0 : -1;

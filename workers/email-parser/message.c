@@ -110,29 +110,30 @@ void reader_free(struct reader *r)
 	free(r);
 }
 
-/* Decides how much of the message gmime may see: all, or the header. */
+/* Decides how much of the message gmime may see: all, the header, or nothing. */
 static uint64_t reader_extent(struct reader *r, const struct mbox *m, const struct mbox_span *s)
 {
-	const char *bytes = mbox_bytes(m, s->start, s->end), *why;
+	uint64_t end = s->end;
 	struct guard guard;
+	const char *bytes, *why;
 
-	guard_init(&guard);
 	if (s->header_cut) {
 		reader_damage(r, "the header is larger than 256 KiB: it was cut, and the body not read");
-		return s->header_end;
-	}
-	if (s->end - s->start > r->limits.max_message_bytes) {
+		end = s->header_end;
+	} else if (s->end - s->start > r->limits.max_message_bytes) {
 		reader_damage(r, "the message is larger than max_message_bytes: only the header was read");
-		return s->header_end;
+		end = s->header_end;
 	}
+	guard_init(&guard);
+	bytes = mbox_bytes(m, s->start, end);
 	if (bytes)
-		guard_feed(&guard, bytes, (size_t)(s->end - s->start));
-	else if (guard_read(&guard, m->fd, s->start, s->end))
+		guard_feed(&guard, bytes, (size_t)(end - s->start));
+	else if (guard_read(&guard, m->fd, s->start, end))
 		reader_damage(r, "the message could not be read to its end");
 	why = guard_verdict(&guard);
 	if (why)
 		reader_damage(r, why);
-	return why ? s->header_end : s->end;
+	return guard.nested_in_header ? s->start : why ? s->header_end : end;
 }
 
 static void reader_parse(struct reader *r, GMimeStream *stream, bool body)

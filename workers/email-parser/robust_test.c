@@ -214,6 +214,23 @@ static void a_message_of_very_many_parts_is_not_built(void **state)
 	g_string_free(mail, TRUE);
 }
 
+static void groups_within_groups_do_not_end_the_stack(void **state)
+{
+	GString *mail = g_string_new("Subject: q\nTo: ");
+
+	for (int i = 0; i < 80000; i++)
+		g_string_append(mail, i % 20 ? "a:" : "a:\n ");
+	g_string_append(mail, "\n\nbody\n");
+	trial_run(&trial, mail->str, mail->len);
+	assert_int_equal(trial.rc, 0);
+	assert_non_null(strstr(trial_string(&trial, 0, "damaged.0"), "500 groups"));
+	g_string_insert(mail, 0, "Subject: outer\nContent-Type: message/rfc822\n\n");
+	trial_run(&trial, mail->str, mail->len);
+	assert_string_equal(trial_string(&trial, 0, "subject"), "outer");
+	assert_non_null(strstr(trial_string(&trial, 0, "damaged.0"), "500 groups"));
+	g_string_free(mail, TRUE);
+}
+
 static void deep_html_ends_in_time(void **state)
 {
 	GString *mail = g_string_new("Subject: q\nContent-Type: text/html\n\n");
@@ -268,6 +285,7 @@ int main(void)
 		cmocka_unit_test_teardown(an_item_never_exceeds_its_limit, reset),
 		cmocka_unit_test_teardown(a_header_without_end_is_cut, reset),
 		cmocka_unit_test_teardown(a_message_of_very_many_parts_is_not_built, reset),
+		cmocka_unit_test_teardown(groups_within_groups_do_not_end_the_stack, reset),
 		cmocka_unit_test_teardown(deep_html_ends_in_time, reset),
 		cmocka_unit_test_teardown(html_with_very_many_attributes_ends_in_time, reset),
 		cmocka_unit_test_teardown(deep_mime_is_survived, reset),
