@@ -1,0 +1,58 @@
+/* sqlite_db.h - one connection: its settings, schema, statements. Used by one thread at a time.
+ *
+ * Each table of the store is a table of SQLite. Ids are its rowid, so a submit is one INSERT at the right edge of one
+ * b-tree and nothing else: there is no index. Format 1:
+ *
+ *   job done dead checkpoint run   (id INTEGER PRIMARY KEY, head BLOB, body BLOB)
+ *   item attempt                   (id, sub, head, body, PRIMARY KEY (id, sub)) WITHOUT ROWID
+ *   key setting                    (key BLOB PRIMARY KEY, head, body) WITHOUT ROWID
+ *   meta                           (key TEXT PRIMARY KEY, value): format, epoch
+ *
+ * The head stands before the body: reading heads does not touch the overflow pages of large bodies. `sub` is stored with its
+ * top bit turned over, so that SQLite's signed order is the unsigned one.
+ * HOW TO CHANGE IT: raise STORE_FORMAT, and let db_create bring an older file up, in its transaction. */
+#pragma once
+#include "store/batch.h"
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+enum { STORE_FORMAT = 1 };
+
+struct sqlite_options { /* zero: what is right outside of tests and measurements */
+	const char *vfs;
+	const char *synchronous; /* "FULL" */
+	unsigned page_size; /* 4096 */
+	int64_t passive_bytes, restart_bytes; /* see sqlite_checkpoint.c */
+};
+
+enum { DB_STATEMENTS = 5 };
+
+struct sqlite_db {
+	sqlite3 *db;
+	sqlite3_stmt *statements[STORE_TABLES][DB_STATEMENTS];
+	sqlite3_stmt *begin, *commit, *rollback, *epoch;
+};
+
+/* `writer`: may create the file. E_IO, E_NO_SPACE, E_INVALID (not a database), E_STATE (of a newer format). */
+enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_options *o, bool writer, struct err *e);
+void db_close(struct sqlite_db *d); /* fine when it was never opened (zeroed) */
+/* Creates or checks the schema and raises the epoch. */
+enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t *epoch, struct err *e);
+
+/* What went wrong last: E_NO_SPACE where the disk is full and nothing is broken, else E_IO. */
+enum errcode db_code(struct sqlite_db *d);
+enum errcode db_error(struct sqlite_db *d, const char *what, struct err *e); /* with SQLite's own words */
+enum errcode db_exec(struct sqlite_db *d, const char *sql, struct err *e);
+int64_t db_pragma(struct sqlite_db *d, const char *name); /* its number, or -1 */
+
+/* A transaction: begin checks the epoch (E_FENCE). When one of these fails call db_rollback. */
+enum errcode db_begin(struct sqlite_db *d, uint64_t epoch);
+enum errcode db_apply(struct sqlite_db *d, const struct store_batch *b);
+enum errcode db_commit(struct sqlite_db *d);
+void db_rollback(struct sqlite_db *d);
+
+enum errcode db_get(struct sqlite_db *d, enum store_table table, struct store_key key, struct buf *head,
+	struct buf *body, struct err *e);
+enum errcode db_scan(
+	struct sqlite_db *d, const struct store_range *range, store_visit *visit, void *context, struct err *e);
