@@ -40,13 +40,16 @@ static bool guard_is_addresses(const char *s, size_t n)
 	return false;
 }
 
-/* Counts the colons of a field of addresses; s is a line of it, or a piece of one. */
-static void guard_colons(struct guard *g, const char *s, size_t n)
+/* Counts colons in fields of addresses and parameters in Content-... fields; s is a line, or a piece of one. */
+static void guard_field(struct guard *g, const char *s, size_t n)
 {
 	if (g->at_line_start && s[0] != ' ' && s[0] != '\t') {
 		g->addresses = g->in_field && guard_is_addresses(s, n);
 		g->colons = 0;
+		g->content = g->in_field && n > 8 && !strncasecmp(s, "Content-", 8);
 	}
+	for (size_t i = 0; i < n && g->content && g->in_field; i++)
+		g->parameters += s[i] == ';';
 	if (!g->addresses || !g->in_field)
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -90,7 +93,7 @@ void guard_feed(struct guard *g, const char *s, size_t n)
 			g->boundaries += length > 2 && s[i] == '-' && s[i + 1] == '-';
 			g->in_field = guard_is_field(g, s + i, length);
 		}
-		guard_colons(g, s + i, length);
+		guard_field(g, s + i, length);
 		g->run = g->in_field ? g->run + length : 0;
 		if (g->run > g->longest)
 			g->longest = g->run;
@@ -105,6 +108,8 @@ const char *guard_verdict(const struct guard *g)
 		return "more than 20000 lines that could be part boundaries: only the header was read";
 	if (g->longest > GUARD_HEADER_RUN_MAX)
 		return "more than 16 MiB of header fields in a row: only the header was read";
+	if (g->parameters > GUARD_PARAMETERS_MAX)
+		return "more than 10000 parameters of parts: only the header was read";
 	if (g->nested_in_header)
 		return "more than 500 groups in a field of addresses: the header was not read";
 	if (g->nested)

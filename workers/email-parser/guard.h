@@ -14,6 +14,8 @@
 
 #define GUARD_COLONS_MAX 500 /* in a field of addresses; each may begin a group within the one before */
 
+#define GUARD_PARAMETERS_MAX 10000 /* ";" in all Content-... fields of a message that has parts */
+
 struct guard {
 	uint64_t boundaries; /* lines that begin with "--" */
 	uint64_t run; /* bytes of header-like lines up to here */
@@ -23,6 +25,8 @@ struct guard {
 	bool parts; /* the header speaks of multipart/ or message/: without that there is only one part */
 	bool addresses; /* is that field one of addresses? */
 	uint64_t colons; /* in it */
+	bool content; /* ... or a Content-... field? */
+	uint64_t parameters; /* in all of those */
 	bool nested_in_header, nested; /* there were too many: in the message's own header, anywhere */
 	bool in_field; /* is the line that is being read part of a run? */
 };

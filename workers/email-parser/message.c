@@ -20,6 +20,8 @@ void reader_damage(struct reader *r, const char *what)
 /* gmime's own findings. What is merely untidy (8-bit headers, repeated fields) is no damage. */
 static void reader_warned(gint64 offset, GMimeParserWarning code, const gchar *item, gpointer context)
 {
+	if (((struct reader *)context)->headers_only) /* we cut it ourselves */
+		return;
 	switch ((int)code) {
 	case GMIME_WARN_MALFORMED_MULTIPART:
 		reader_damage(context, "a multipart has no parts");
@@ -133,7 +135,9 @@ static uint64_t reader_extent(struct reader *r, const struct mbox *m, const stru
 	why = guard_verdict(&guard);
 	if (why)
 		reader_damage(r, why);
-	return guard.nested_in_header ? s->start : why ? s->header_end : end;
+	end = guard.nested_in_header ? s->start : why ? s->header_end : end;
+	r->headers_only = end < s->end;
+	return end;
 }
 
 static void reader_parse(struct reader *r, GMimeStream *stream, bool body)

@@ -211,6 +211,19 @@ static void a_message_of_very_many_parts_is_not_built(void **state)
 	trial_run(&trial, mail->str, mail->len);
 	assert_int_equal(trial.rc, 0);
 	assert_non_null(strstr(trial_string(&trial, 0, "damaged.0"), "boundaries"));
+	assert_int_equal(trial_integer(&trial, 0, "damaged"), 1);
+	g_string_free(mail, TRUE);
+}
+
+static void very_many_parameters_of_parts_are_not_built(void **state)
+{
+	GString *mail = g_string_new("Subject: q\nContent-Type: multipart/mixed; boundary=b\n\n");
+
+	for (int i = 0; i < 11000; i++)
+		g_string_append(mail, i % 100 ? "; a=1" : "\n--b\nContent-Type: text/plain");
+	trial_run(&trial, mail->str, mail->len);
+	assert_int_equal(trial.rc, 0);
+	assert_non_null(strstr(trial_string(&trial, 0, "damaged.0"), "parameters"));
 	g_string_free(mail, TRUE);
 }
 
@@ -285,6 +298,7 @@ int main(void)
 		cmocka_unit_test_teardown(an_item_never_exceeds_its_limit, reset),
 		cmocka_unit_test_teardown(a_header_without_end_is_cut, reset),
 		cmocka_unit_test_teardown(a_message_of_very_many_parts_is_not_built, reset),
+		cmocka_unit_test_teardown(very_many_parameters_of_parts_are_not_built, reset),
 		cmocka_unit_test_teardown(groups_within_groups_do_not_end_the_stack, reset),
 		cmocka_unit_test_teardown(deep_html_ends_in_time, reset),
 		cmocka_unit_test_teardown(html_with_very_many_attributes_ends_in_time, reset),
