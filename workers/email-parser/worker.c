@@ -2,6 +2,7 @@
 #include "contract.h"
 #include "options.h"
 #include "pass.h"
+#include "put.h"
 
 #include <reeve/worker.h>
 
@@ -131,9 +132,13 @@ static int worker_start(struct reeve_instance *self, void **state)
 	int rc = config ? options_config_read(config, json.data, json.size, &f) : REEVE_E_NO_MEMORY;
 
 	if (rc) {
-		char *fields = f.code ? g_strdup_printf("{\"reason\":\"%s\"}", f.code) : NULL;
-		reeve_log(self, REEVE_LOG_ERROR, "email-parser.config", fields);
-		g_free(fields);
+		struct buf fields = {0};
+		put_open(&fields, '{');
+		put_key(&fields, "reason");
+		put_string(&fields, f.code ? f.message : "no memory");
+		put_close(&fields, '}');
+		reeve_log(self, REEVE_LOG_ERROR, "email-parser.config", fields.failed ? NULL : fields.data);
+		buf_fini(&fields);
 		free(config);
 		return rc;
 	}
