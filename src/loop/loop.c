@@ -125,6 +125,8 @@ uv_loop_t *loop_uv(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+	l->turn_ns = uv_hrtime(); /* the first turn counts, too: its timers may be due already */
+	l->idle_ns = uv_metrics_idle_time(&l->uv);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 
