@@ -143,6 +143,7 @@ static void fail(struct supervisor *s, struct instance *i)
 static void start(struct supervisor *s, struct instance *i)
 {
 	struct err e;
+	bool again = i->state != INSTANCE_INITIALIZED;
 	i->next_try_at_ms = 0;
 	i->restart_wanted = i->draining = false;
 	i->healthy = true;
@@ -152,7 +153,10 @@ static void start(struct supervisor *s, struct instance *i)
 	if (!move(s, i, INSTANCE_STARTING))
 		return;
 	wake_at(s, now(s) + i->worker->start_timeout_ms + 1);
-	if (i->runner->start(i, &e) == E_OK)
+	enum errcode code = again && s->calls.resolve ? s->calls.resolve(s->calls.context, i, &e) : E_OK;
+	if (code == E_OK)
+		code = i->runner->start(i, &e);
+	if (code == E_OK)
 		return;
 	instance_set_error(i, "start", "start", e.code != E_INVALID && e.code != E_NOT_FOUND, now(s), "%s", e.text);
 	fail(s, i);
@@ -534,6 +538,23 @@ struct instance *supervisor_adopt(struct supervisor *s, const char *worker_id, c
 	if (staying(w) > w->replicas)
 		w->replicas = staying(w); /* it was scaled up before the engine ended */
 	return i;
+}
+
+void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, const char *evidence)
+{
+	struct worker *w = supervisor_find(s, worker_id);
+	if (!w || !w->wanted || w->removing)
+		return;
+	if (w->on_crash == WORKER_CRASH_DEMOTE) {
+		w->type = WORKER_PROCESS;
+		return;
+	}
+	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)chance(s), now(s));
+	move(s, i, INSTANCE_INITIALIZING);
+	instance_set_error(i, "crash", "run", true, now(s), "%s", evidence);
+	i->failures = n ? n - 1 : 0;
+	i->first_failure_at_ms = now(s);
+	fail(s, i);
 }
 
 void supervisor_hold(struct supervisor *s, bool hold)

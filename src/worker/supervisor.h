@@ -21,6 +21,8 @@ struct supervisor_calls { /* set once by the wiring; none may be NULL but where 
 	/* Finds the code and checks it and the configuration ("initializing"). E_OK: done. It may set *later: then
 	 * supervisor_initialized() follows. Otherwise the sentence becomes the instance's error. */
 	enum errcode (*initialize)(void *context, struct instance *i, bool *later, struct err *e);
+	/* The same for a start that does not follow `initializing` (a retry, a restart): the files may have changed. May be NULL. */
+	enum errcode (*resolve)(void *context, struct instance *i, struct err *e);
 	/* After every transition; capabilities are known when it is `running`. */
 	void (*changed)(void *context, struct instance *i, enum instance_state from);
 	void (*health)(void *context, struct instance *i); /* i->healthy changed; may be NULL */
@@ -62,6 +64,10 @@ void supervisor_kill(struct supervisor *s, struct instance *i, const char *why);
 struct instance *supervisor_adopt(struct supervisor *s, const char *worker_id, const char *instance_id);
 void supervisor_hold(
 	struct supervisor *s, bool hold); /* while held, nothing is started; letting go starts what is missing */
+
+/* The engine before crashed in a module of this worker, for the n-th time within its window: counted as a failure of an instance,
+ * which waits out its backoff or is given up. With on_crash: demote the worker goes on as a process. While held. */
+void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, const char *evidence);
 
 void supervisor_initialized(struct supervisor *s, struct instance *i, const struct err *error); /* error NULL: well */
 void supervisor_tick(struct supervisor *s, int64_t now_ms);

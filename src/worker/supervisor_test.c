@@ -11,7 +11,7 @@ static struct {
 	struct supervisor *s;
 	struct instance_events events;
 	int64_t now, wake;
-	unsigned starts, stops, kills, gone, workers_gone;
+	unsigned starts, stops, kills, gone, workers_gone, resolved;
 	bool refuse_start, initialize_fails;
 	char killed_why[128];
 } f;
@@ -45,6 +45,12 @@ static enum errcode initialize(void *context, struct instance *i, bool *later, s
 	return f.initialize_fails ? err_set(e, E_INVALID, "config: port: expected a number") : E_OK;
 }
 
+static enum errcode resolve(void *context, struct instance *i, struct err *e)
+{
+	f.resolved++;
+	return E_OK;
+}
+
 static void changed(void *context, struct instance *i, enum instance_state from)
 {
 }
@@ -74,7 +80,8 @@ static int set_up(void **state)
 {
 	memset(&f, 0, sizeof f);
 	f.now = 1000000;
-	const struct supervisor_calls calls = {NULL, runner, initialize, changed, NULL, gone, worker_gone, wake, now_ms};
+	const struct supervisor_calls calls = {
+		NULL, runner, initialize, resolve, changed, NULL, gone, worker_gone, wake, now_ms};
 	f.s = supervisor_new(&calls, 1);
 	f.events = supervisor_events(f.s);
 	return 0;
@@ -182,6 +189,35 @@ static void a_dead_instance_is_started_again_after_a_growing_wait(void **state)
 		assert_int_equal(i->state, INSTANCE_STARTING);
 	}
 	assert_int_equal(i->restarts, 4);
+	assert_int_equal(f.resolved, 4); /* the first start follows `initializing`, which has done it */
+}
+
+static void a_module_that_crashed_the_engine_waits_and_is_given_up_in_the_end(void **state)
+{
+	supervisor_hold(f.s, true);
+	struct worker *w = add(",\"restart\":{\"delay\":\"1s\",\"max\":3}");
+	supervisor_blame(f.s, "w", 2, "module panic: SIGSEGV in capability x");
+	struct instance *i = only(w);
+	assert_int_equal(i->state, INSTANCE_FAILED);
+	assert_string_equal(i->last_error.details, "module panic: SIGSEGV in capability x");
+	assert_true(i->next_try_at_ms >= f.now + 1000);
+	supervisor_hold(f.s, false);
+	assert_int_equal(f.starts, 0);
+	pass(2000);
+	assert_int_equal(i->state, INSTANCE_STARTING);
+	die(i);
+	assert_int_equal(i->next_try_at_ms, 0);
+}
+
+static void a_module_that_is_to_be_demoted_goes_on_as_a_process(void **state)
+{
+	supervisor_hold(f.s, true);
+	struct worker *w = add(",\"on_crash\":\"demote\"");
+	w->type = WORKER_MODULE;
+	supervisor_blame(f.s, "w", 1, "module panic: SIGSEGV in capability x");
+	supervisor_hold(f.s, false);
+	assert_int_equal(w->type, WORKER_PROCESS);
+	assert_int_equal(only(w)->state, INSTANCE_STARTING);
 }
 
 static void a_crash_loop_is_given_up_and_can_be_started_by_hand(void **state)
@@ -439,6 +475,8 @@ int main(void)
 		CASE(a_refused_configuration_fails_before_start_and_is_not_tried_again),
 		CASE(a_start_that_is_refused_is_failed_with_its_sentence),
 		CASE(a_dead_instance_is_started_again_after_a_growing_wait),
+		CASE(a_module_that_crashed_the_engine_waits_and_is_given_up_in_the_end),
+		CASE(a_module_that_is_to_be_demoted_goes_on_as_a_process),
 		CASE(a_crash_loop_is_given_up_and_can_be_started_by_hand),
 		CASE(one_that_has_run_for_the_window_begins_to_count_anew),
 		CASE(never_means_never),
