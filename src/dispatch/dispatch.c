@@ -110,9 +110,23 @@ void dispatch_ready(struct dispatch *d, struct queue *q)
 		route_wake(d, r);
 }
 
-static bool has_room(const struct instance *i)
+/* Prefetch hides the way to the instance and back; it must not make a job wait behind a long one while others are idle, nor
+ * behind less urgent ones. So it is what the instance does in DISPATCH_AHEAD_MS, at most what is configured. */
+static unsigned ahead(const struct seat *s)
 {
-	return i->state == INSTANCE_RUNNING && !i->draining && i->healthy && i->in_flight < i->concurrency + i->prefetch;
+	const struct instance *i = s->instance;
+	if (!s->measured)
+		return i->prefetch < 1 ? i->prefetch : 1;
+	if (s->mean_us < 1000)
+		return i->prefetch;
+	uint64_t n = (uint64_t)i->concurrency * DISPATCH_AHEAD_MS * 1000 / (uint64_t)s->mean_us;
+	return n < i->prefetch ? (unsigned)n : i->prefetch;
+}
+
+static bool has_room(const struct seat *s)
+{
+	const struct instance *i = s->instance;
+	return i->state == INSTANCE_RUNNING && !i->draining && i->healthy && i->in_flight < i->concurrency + ahead(s);
 }
 
 /* The one with the least in flight, in proportion to what it can do at once. */
@@ -121,7 +135,7 @@ static struct offer *pick(struct route *r)
 	struct offer *best = NULL;
 	for (size_t k = 0; k < r->offer_n; k++) {
 		const struct instance *i = r->offers[k].seat->instance;
-		if (!has_room(i))
+		if (!has_room(r->offers[k].seat))
 			continue;
 		if (!best ||
 			i->in_flight * best->seat->instance->concurrency < best->seat->instance->in_flight * i->concurrency)

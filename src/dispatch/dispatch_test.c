@@ -274,6 +274,19 @@ static void an_instance_never_has_more_than_concurrency_and_prefetch(void **stat
 	assert_int_equal(f.given_n, 4);
 }
 
+static void an_instance_with_long_handlers_is_given_nothing_ahead(void **state)
+{
+	instance(0, 0);
+	submit(10);
+	assert_int_equal(f.given_n, 3);
+	start(f.given[0]);
+	f.now += 60000;
+	finish(f.given[0], "1"); /* a minute each: from now on only what it can begin at once */
+	assert_int_equal(f.given_n, 3);
+	finish(f.given[1], "1");
+	assert_int_equal(f.given_n, 4);
+}
+
 static void the_least_busy_instance_is_given_the_next_job(void **state)
 {
 	instance(0, 0);
@@ -563,6 +576,7 @@ int main(void)
 		CASE(a_ready_job_is_given_out_and_its_result_is_settled_after_the_commit),
 		CASE(jobs_wait_for_the_first_instance),
 		CASE(an_instance_never_has_more_than_concurrency_and_prefetch),
+		CASE(an_instance_with_long_handlers_is_given_nothing_ahead),
 		CASE(the_least_busy_instance_is_given_the_next_job),
 		CASE(an_unhealthy_or_draining_instance_is_given_nothing),
 		CASE(a_job_that_was_not_begun_is_given_out_again_without_an_attempt),

@@ -17,6 +17,7 @@ enum {
 	DISPATCH_DEPTH_MAX = 16,
 	DISPATCH_START_WAIT_MS = 2000, /* a call waits so long for someone who is starting */
 	DISPATCH_GRACE_MS = 5000, /* a cancelled handler ends within, or its instance is stuck */
+	DISPATCH_AHEAD_MS = 20, /* a prefetched job waits about so long in its instance, at most */
 	DISPATCH_FREE_MAX = 1024, /* works kept for the next delivery */
 };
 
@@ -41,6 +42,9 @@ struct seat {
 	struct list settling; /* of struct work.link */
 	struct route **routes; /* one for each capability */
 	size_t route_n;
+	bool measured;
+	int64_t
+		mean_us; /* of its handlers' times, a moving average: in whole milliseconds each, so short ones count as 0 */
 };
 
 struct work {
@@ -56,6 +60,7 @@ struct work {
 	unsigned refs; /* commits and calls that will come back to it */
 	unsigned items_kept; /* item_done()s kept back by emit_waits */
 	unsigned depth;
+	int64_t started_at_ms;
 	bool over; /* the runner no longer knows it */
 	struct work *next_free;
 };

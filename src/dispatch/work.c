@@ -154,9 +154,20 @@ static void settle(struct work *w, struct bytes result, const struct job_error *
 	work_unref(w);
 }
 
+static void measure(struct work *w)
+{
+	struct seat *s = w->seat;
+	if (!w->started_at_ms)
+		return;
+	int64_t us = (dispatch_now(w->dispatch) - w->started_at_ms) * 1000;
+	s->mean_us = s->measured ? s->mean_us + (us - s->mean_us) / 16 : us;
+	s->measured = true;
+}
+
 static void on_finished(struct delivery *x, struct bytes result, const struct job_error *error)
 {
 	struct work *w = x->context;
+	measure(w);
 	leave(w);
 	if (w->job) {
 		settle(w, result, error);
@@ -200,6 +211,7 @@ static void on_started(struct delivery *x)
 {
 	struct work *w = x->context;
 	x->started = true;
+	w->started_at_ms = dispatch_now(w->dispatch);
 	if (w->job)
 		job_started(w->job, dispatch_now(w->dispatch));
 }
