@@ -26,8 +26,18 @@ static void a_process_knows_itself(void **state)
 	assert_false(proc_stat_read(0x7ffffff0, &s));
 }
 
+/* No other run of this test, at the same time, may have the same. */
+static const char *mark(const char *name)
+{
+	static char text[4][64];
+	static unsigned next;
+	char *into = text[next++ % 4];
+	snprintf(into, sizeof text[0], "%s of %d", name, (int)getpid());
+	return into;
+}
+
 /* Starts sh with `script` as a session leader; returns its pid after it has written a line. */
-static pid_t start(const char *script, const char *mark)
+static pid_t start(const char *script, const char *marked)
 {
 	int ready[2];
 	assert_int_equal(pipe(ready), 0);
@@ -37,7 +47,7 @@ static pid_t start(const char *script, const char *mark)
 		dup2(ready[1], 1);
 		close(ready[0]);
 		close(ready[1]);
-		setenv("TEST_MARK", mark, 1);
+		setenv("TEST_MARK", marked, 1);
 		execlp("sh", "sh", "-c", script, NULL);
 		_exit(127);
 	}
@@ -61,34 +71,34 @@ static void a_tree_is_ended_with_those_who_changed_session_and_ignore_signals(vo
 {
 	pid_t root = start(
 		"trap '' TERM HUP; setsid sh -c 'trap \"\" TERM; (setsid sleep 1000 &) ; sleep 1000' & sleep 1000 & echo; wait",
-		"one");
+		mark("one"));
 	struct proc_stat s;
 	assert_true(proc_stat_read(root, &s));
-	assert_true(proc_has_environment(root, "TEST_MARK", "one"));
+	assert_true(proc_has_environment(root, "TEST_MARK", mark("one")));
 	assert_false(proc_has_environment(root, "TEST_MARK", "on"));
-	struct proc_tree tree = {root, s.start, "TEST_MARK", "one"};
+	struct proc_tree tree = {root, s.start, "TEST_MARK", mark("one")};
 	assert_int_equal(proc_tree_kill(&tree, 5000), 0);
 	assert_no_child_is_left();
 }
 
 static void orphans_of_a_root_that_is_gone_are_found_by_their_environment(void **state)
 {
-	pid_t root = start("setsid sh -c 'echo; exec sleep 1000' >&1 & sleep 0; exec sh -c ''", "two");
+	pid_t root = start("setsid sh -c 'echo; exec sleep 1000' >&1 & sleep 0; exec sh -c ''", mark("two"));
 	struct proc_stat s = {0};
 	proc_stat_read(root, &s);
 	int status;
 	assert_int_equal(waitpid(root, &status, 0), root);
-	struct proc_tree other = {root, s.start, "TEST_MARK", "three"};
+	struct proc_tree other = {root, s.start, "TEST_MARK", mark("three")};
 	assert_int_equal(proc_tree_kill(&other, 5000), 0);
 	assert_int_equal(waitpid(-1, &status, WNOHANG), 0); /* the orphan lives: it is another's */
-	struct proc_tree tree = {root, s.start, "TEST_MARK", "two"};
+	struct proc_tree tree = {root, s.start, "TEST_MARK", mark("two")};
 	assert_int_equal(proc_tree_kill(&tree, 5000), 0);
 	assert_no_child_is_left();
 }
 
 static void a_number_that_another_process_has_now_is_not_followed(void **state)
 {
-	pid_t root = start("echo; exec sleep 1000", "four");
+	pid_t root = start("echo; exec sleep 1000", mark("four"));
 	struct proc_stat s;
 	assert_true(proc_stat_read(root, &s));
 	struct proc_tree tree = {root, s.start - 1, NULL, NULL};
