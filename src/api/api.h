@@ -25,7 +25,7 @@
 struct api;
 struct events; /* event/event.h */
 struct metrics; /* metrics/metrics.h */
-struct log; /* log/log.h */
+struct outputs; /* log/output.h */
 
 struct api_calls { /* what the wiring does for the API */
 	void *context;
@@ -45,7 +45,7 @@ struct api {
 	struct dispatch *dispatch;
 	struct events *events;
 	struct metrics *metrics;
-	struct log *log;
+	struct outputs *outputs;
 	struct api_calls calls;
 	const char *node, *data_dir, *socket;
 	int64_t started_at_ms;
@@ -59,8 +59,24 @@ extern const struct http_route blob_routes[], capability_routes[], dead_routes[]
 	invoke_routes[], job_routes[], metric_routes[], openapi_routes[], pipeline_routes[], queue_routes[], run_routes[],
 	status_routes[], worker_routes[];
 
-/* A job, live or over, as the API shows it; E_NOT_FOUND. jobs.c */
+/* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
+
+void api_add_job(struct buf *out, const struct job_view *v, struct bytes result); /* result empty: null */
+void api_add_error(struct buf *out, const struct job_error *error);
+void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
+void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
+void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
+/* Is `input` what the capability's input_schema asks for? E_OK when nobody who runs has one. `pointer` (264 bytes) gets the
+ * place within the request ("/input/types/0"). input.c */
+enum errcode api_check_input(
+	struct api *a, struct bytes namespace, struct bytes capability, struct bytes input, char *pointer, struct err *e);
+
+/* What happened, told by the wiring: becomes events and metrics. events.c */
+void api_job_ended(struct api *a, const struct job *j, const struct job_outcome *o);
+void api_job_progress(struct api *a, const struct job *j, int percent, struct bytes message);
+void api_instance_changed(struct api *a, const struct instance *i);
+void api_run_changed(struct api *a, uint64_t run_id, enum run_state state);
 
 /* ── for all resources: request.c ── each answers the request itself and gives false when what it reads is wrong */
 bool api_json_body(struct http_request *r, json_t **out); /* an object; the caller's */

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static const struct queue_limits default_limits = {
+const struct queue_limits queue_default_limits = {
 	.max_attempts = 3,
 	.retry_base_ms = 1000,
 	.retry_cap_ms = 5 * 60 * 1000,
@@ -18,6 +18,7 @@ struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_se
 	qs->store = store;
 	qs->ids.node = node;
 	qs->random = random_seed;
+	qs->limits = queue_default_limits;
 	if (hooks)
 		qs->hooks = *hooks;
 	pool_init(&qs->jobs, sizeof(struct job));
@@ -128,7 +129,7 @@ static struct queue *queue_new(struct queues *qs, uint64_t hash, struct bytes na
 	struct queue *q = mem_new(sizeof *q + namespace.size + capability.size);
 	q->qs = qs;
 	q->hash = hash;
-	q->limits = default_limits;
+	q->limits = qs->limits;
 	for (int p = 0; p <= JOB_PRIORITY_MAX; p++)
 		list_init(&q->waiting[p]);
 	memcpy(q->name, namespace.data, namespace.size);
@@ -161,6 +162,11 @@ struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes
 		qs->queue_n++;
 	}
 	return *at;
+}
+
+void queues_set_limits(struct queues *qs, const struct queue_limits *limits)
+{
+	qs->limits = *limits;
 }
 
 void queue_set_limits(struct queue *q, const struct queue_limits *limits)

@@ -99,6 +99,7 @@ struct queues {
 	struct heap due, timeouts, expiries;
 	struct queue **table; /* open addressing by hash of the names */
 	size_t queue_n, room;
+	struct queue_limits limits; /* of queues that are made from now on */
 	struct list changes, held;
 	uint64_t change_n;
 	bool full; /* held is being worked off: nothing may overtake it */

@@ -1,0 +1,99 @@
+/* A job as clients see it, live or over. */
+#include "api/api.h"
+
+#include "base/mem.h"
+#include "base/rfc3339.h"
+#include "wire/id.h"
+
+#include <stdio.h>
+
+static void add_time(struct buf *out, const char *name, int64_t at_ms)
+{
+	char text[RFC3339_SIZE];
+	if (at_ms > 0) {
+		rfc3339_format(at_ms, text);
+		buf_format(out, ",\"%s\":\"%s\"", name, text);
+	} else {
+		buf_format(out, ",\"%s\":null", name);
+	}
+}
+
+void api_add_error(struct buf *out, const struct job_error *error)
+{
+	buf_text(out, "{\"code\":");
+	buf_json_string(out, bytes_of(error->code));
+	buf_text(out, ",\"message\":");
+	buf_json_string(out, bytes_of(error->message));
+	buf_format(out, ",\"retryable\":%s}", error->retryable ? "true" : "false");
+}
+
+static void add_progress(struct buf *out, const struct job_view *v)
+{
+	if (v->progress_percent < 0) {
+		buf_text(out, ",\"progress\":null");
+		return;
+	}
+	buf_format(out, ",\"progress\":{\"percent\":%d,\"message\":", v->progress_percent);
+	buf_json_string(out, v->progress_message);
+	buf_text(out, "}");
+}
+
+void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
+{
+	char text[ID_TEXT_SIZE];
+	id_format(v->id, text);
+	buf_format(out, "{\"job_id\":\"%s\",\"namespace\":", text);
+	buf_json_string(out, v->namespace);
+	buf_text(out, ",\"capability\":");
+	buf_json_string(out, v->capability);
+	buf_format(out, ",\"status\":\"%s\",\"priority\":%d,\"attempts\":%d,\"max_attempts\":%d,\"crashes\":%d",
+		job_state_word(v->state), v->priority, v->attempts, v->max_attempts, v->crashes);
+	add_time(out, "submitted_at", v->submitted_at_ms);
+	add_time(out, "started_at", v->started_at_ms);
+	add_time(out, "finished_at", v->finished_at_ms);
+	if (v->state == JOB_SCHEDULED)
+		add_time(out, "due_at", v->due_at_ms);
+	add_progress(out, v);
+	buf_text(out, ",\"tags\":");
+	buf_add(out, v->tags.size ? v->tags.data : "[]", v->tags.size ? v->tags.size : 2);
+	if (v->run_id) {
+		id_format(v->run_id, text);
+		buf_format(out, ",\"run_id\":\"%s\"", text);
+	}
+	buf_text(out, ",\"result\":");
+	buf_add(out, result.size ? result.data : "null", result.size ? result.size : 4);
+	buf_text(out, ",\"error\":");
+	if (v->error.code[0])
+		api_add_error(out, &v->error);
+	else
+		buf_text(out, "null");
+	buf_text(out, "}");
+}
+
+static bool add_stored(struct api *a, enum store_table table, uint64_t id, struct buf *out)
+{
+	scoped(buf_fini) struct buf head = {0}, body = {0};
+	struct job_view view;
+	if (a->store->ops->read(
+			a->store, table, (struct store_key){.id = id}, &head, table == STORE_DONE ? &body : NULL, NULL) != E_OK ||
+		job_view_decode(table, id, buf_bytes(&head), &view, NULL) != E_OK)
+		return false;
+	api_add_job(out, &view, view.state == JOB_COMPLETED ? buf_bytes(&body) : (struct bytes){0});
+	return true;
+}
+
+enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e)
+{
+	struct job *j = queues_find(a->queues, id);
+	if (j) {
+		struct job_view view;
+		job_get_view(a->queues, j, &view);
+		api_add_job(out, &view, (struct bytes){0});
+		return E_OK;
+	}
+	if (add_stored(a, STORE_DONE, id, out) || add_stored(a, STORE_DEAD, id, out))
+		return E_OK;
+	char text[ID_TEXT_SIZE];
+	id_format(id, text);
+	return err_set(e, E_NOT_FOUND, "there is no job %s, or its result is no longer kept", text);
+}
