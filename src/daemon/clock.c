@@ -1,0 +1,83 @@
+/* Timers of the engine, and dispatch's turn at the end of each turn of the loop. */
+#include "daemon/daemon.h"
+
+#include "base/mem.h"
+
+#include <stddef.h>
+
+#define TICK_MAX_MS 100 /* how late a delay or a retry may be noticed when nothing else happens */
+
+int64_t clock_now(void *daemon)
+{
+	return loop_now_ms(((struct daemon *)daemon)->loop);
+}
+
+void clock_tick(void *daemon)
+{
+	struct daemon *d = daemon;
+	int64_t now = clock_now(d);
+	int64_t next = queues_tick(d->queues, now);
+	pipelines_tick(d->pipelines, now);
+	int64_t wait = next - now;
+	loop_timer_set(d->tick, wait < 1 ? 1 : wait > TICK_MAX_MS ? TICK_MAX_MS : wait);
+}
+
+static void supervise(void *context)
+{
+	struct daemon *d = context;
+	supervisor_tick(d->supervisor, clock_now(d));
+	stop_check(d);
+}
+
+static void deliver(void *context)
+{
+	struct daemon *d = context;
+	dispatch_tick(d->dispatch, clock_now(d));
+}
+
+static void turn(struct message *m)
+{
+	struct daemon *d = container_of(m, struct daemon, turn);
+	d->turn_wanted = false;
+	dispatch_turn(d->dispatch);
+}
+
+void clock_want_turn(void *daemon)
+{
+	struct daemon *d = daemon;
+	if (d->turn_wanted)
+		return;
+	d->turn_wanted = true;
+	loop_defer(d->loop, &d->turn);
+}
+
+static void wake(struct daemon *d, struct loop_timer *t, int64_t at_ms)
+{
+	int64_t wait = at_ms - clock_now(d);
+	loop_timer_set(t, wait < 0 ? 0 : wait);
+}
+
+void clock_wake_dispatch(void *daemon, int64_t at_ms)
+{
+	wake(daemon, ((struct daemon *)daemon)->deliver, at_ms);
+}
+
+void clock_wake_supervisor(void *daemon, int64_t at_ms)
+{
+	wake(daemon, ((struct daemon *)daemon)->supervise, at_ms);
+}
+
+void clock_open(struct daemon *d)
+{
+	d->turn.run = turn;
+	d->tick = loop_timer_new(d->loop, clock_tick, d);
+	d->supervise = loop_timer_new(d->loop, supervise, d);
+	d->deliver = loop_timer_new(d->loop, deliver, d);
+}
+
+void clock_close(struct daemon *d)
+{
+	loop_timer_free(d->tick);
+	loop_timer_free(d->supervise);
+	loop_timer_free(d->deliver);
+}

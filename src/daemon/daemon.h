@@ -1,0 +1,88 @@
+/* daemon.h - the engine as a whole: the only place that knows every part. Loop thread only.
+ *
+ *   main.c       options, exit code                 wiring.c     who calls whom
+ *   settings.c   the configuration file             workers.c    declarations: from the file, at run time, reload
+ *   recovery.c   what an earlier engine left        clients.c    clients of the link
+ *   clock.c      timers: ticks and wake-ups         stop.c       draining to the end */
+#pragma once
+#include "api/api.h"
+#include "blob/blob.h"
+#include "daemon/settings.h"
+#include "dispatch/dispatch.h"
+#include "http/http.h"
+#include "link/client_session.h"
+#include "log/log.h"
+#include "log/output.h"
+#include "loop/loop.h"
+#include "module/module.h"
+#include "pipeline/pipeline.h"
+#include "process/process.h"
+#include "queue/queue.h"
+#include "queue/wait.h"
+#include "registry/registry.h"
+#include "store/store.h"
+#include "worker/supervisor.h"
+
+struct daemon {
+	struct options options;
+	struct settings *settings;
+	struct loop *loop;
+	struct outputs *outputs;
+	struct store *store;
+	struct queues *queues;
+	struct waits *waits;
+	struct blobs *blobs;
+	struct pipelines *pipelines;
+	struct registry *registry;
+	struct supervisor *supervisor;
+	struct dispatch *dispatch;
+	struct process_host *processes;
+	struct module_host *modules;
+	struct api api;
+	struct http_server *http;
+	struct link_clients *clients;
+
+	struct loop_timer *tick, *supervise, *deliver, *recover; /* queue and runs; supervisor; dispatch; end of recovery */
+	struct message turn; /* dispatch_turn at the end of the loop's turn */
+	bool turn_wanted;
+	int64_t started_at_ms;
+	bool recovering; /* jobs are not given out yet */
+	bool stopping;
+	int exit_code;
+};
+
+/* wiring.c */
+enum errcode daemon_open(
+	struct daemon *d, struct err *e); /* settings are read; everything is there when it returns E_OK */
+void daemon_close(struct daemon *d); /* accepts a half opened one */
+
+/* clock.c */
+void clock_open(struct daemon *d);
+void clock_close(struct daemon *d);
+void clock_tick(void *daemon); /* of queues and runs; sets its own timer */
+void clock_want_turn(void *daemon);
+void clock_wake_dispatch(void *daemon, int64_t at_ms);
+void clock_wake_supervisor(void *daemon, int64_t at_ms);
+int64_t clock_now(void *daemon);
+
+/* workers.c */
+enum errcode workers_add_all(struct daemon *d, struct err *e); /* the file's, and those added at run time before */
+enum errcode workers_resolve(struct daemon *d, struct worker *w, struct err *e); /* where its code is */
+enum errcode workers_add(
+	struct daemon *d, const json_t *declaration, struct err *e); /* over the API: kept in the store */
+enum errcode workers_remove(struct daemon *d, const char *id, struct err *e);
+void workers_reload(struct daemon *d); /* SIGHUP: a bad file changes nothing */
+void workers_forget(struct daemon *d, struct worker *w); /* removed for good */
+void workers_gone(
+	struct daemon *d, const struct worker *w); /* after a reload: its changed declaration takes its place */
+
+/* recovery.c */
+enum errcode recovery_adopt(
+	struct daemon *d, struct err *e); /* instances that live; jobs are held until they have spoken */
+
+/* clients.c */
+enum errcode clients_open(struct daemon *d, struct err *e);
+
+/* stop.c */
+void stop_begin(struct daemon *d, int exit_code);
+void stop_check(struct daemon *d); /* ends the loop when nothing is left */

@@ -1,0 +1,308 @@
+#include "daemon/settings.h"
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "config/config.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef REEVE_PACKAGES
+#define REEVE_PACKAGES "/usr/lib/reeve/workers"
+#endif
+
+#define DURATION "{\"type\":\"string\",\"format\":\"duration\"}"
+#define LIMITS                                                                                                         \
+	"\"timeout\":" DURATION ",\"max_attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                 \
+	"\"max_crashes\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},\"retry_delay\":" DURATION ","              \
+	"\"retry_cap\":" DURATION ",\"keep_results\":" DURATION
+
+/* worker_schema and pipeline_schema stand in the places of %s. */
+static const char format[] =
+	"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"reeve.yaml\","
+	"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+	"\"node\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+	"\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":63,\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
+	"\"data_dir\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}}},"
+	"\"listen\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+	"\"unix\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100}}},"
+	"\"store\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"type\":{\"enum\":[\"sqlite\","
+	"\"memory\"]}}},"
+	"\"blobs\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+	"\"max_size\":{\"type\":\"string\",\"format\":\"size\"}}},"
+	"\"packages\":{\"type\":\"array\",\"maxItems\":14,\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
+	"3000}},"
+	"\"jobs\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" LIMITS "}},"
+	"\"queues\":{\"type\":\"array\",\"maxItems\":4096,\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
+	"\"required\":[\"capability\"],\"properties\":{\"namespace\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
+	"128},"
+	"\"capability\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," LIMITS "}}},"
+	"\"workers\":{\"type\":\"array\",\"maxItems\":4096,\"items\":%s},"
+	"\"pipelines\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"if\":{\"type\":\"object\"},\"then\":%s,"
+	"\"else\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}}}}}";
+
+char *settings_schema(void)
+{
+	struct buf out = {0};
+	const char *first = strstr(format, "%s"), *second = strstr(first + 2, "%s");
+	buf_add(&out, format, (size_t)(first - format));
+	buf_text(&out, worker_schema);
+	buf_add(&out, first + 2, (size_t)(second - first - 2));
+	buf_text(&out, pipeline_schema);
+	buf_text(&out, second + 2);
+	return buf_take(&out);
+}
+
+/* ── parts ── */
+
+static json_t *member(const json_t *object, const char *name)
+{
+	return json_object_get(object, name);
+}
+
+static void read_duration(const json_t *object, const char *name, int64_t *ms)
+{
+	const char *text = json_string_value(member(object, name));
+	if (text)
+		units_duration(bytes_of(text), ms, NULL); /* the schema's format has checked it */
+}
+
+static void read_limits(const json_t *object, struct queue_limits *l)
+{
+	if (member(object, "max_attempts"))
+		l->max_attempts = (int)json_integer_value(member(object, "max_attempts"));
+	if (member(object, "max_crashes"))
+		l->max_crashes = (int)json_integer_value(member(object, "max_crashes"));
+	read_duration(object, "timeout", &l->timeout_ms);
+	read_duration(object, "retry_delay", &l->retry_base_ms);
+	read_duration(object, "retry_cap", &l->retry_cap_ms);
+	read_duration(object, "keep_results", &l->keep_results_ms);
+}
+
+static void read_queues(struct settings *s, const json_t *queues)
+{
+	s->queues = mem_new(json_array_size(queues) * sizeof *s->queues);
+	for (size_t i = 0; i < json_array_size(queues); i++) {
+		const json_t *from = json_array_get(queues, i);
+		struct queue_setting *q = &s->queues[s->queue_n++];
+		const char *namespace = json_string_value(member(from, "namespace"));
+		q->namespace = mem_text(namespace ? namespace : "default");
+		q->capability = mem_text(json_string_value(member(from, "capability")));
+		q->limits = s->jobs;
+		read_limits(from, &q->limits);
+	}
+}
+
+static bool same_id(const struct settings *s, const struct worker *w)
+{
+	for (size_t i = 0; i < s->worker_n; i++)
+		if (strcmp(s->workers[i]->id, w->id) == 0)
+			return true;
+	return false;
+}
+
+static enum errcode read_workers(struct settings *s, const struct config *c, struct err *e)
+{
+	const json_t *workers = member(config_json(c), "workers");
+	s->workers = mem_new(json_array_size(workers) * sizeof(struct worker *));
+	for (size_t i = 0; i < json_array_size(workers); i++) {
+		char at[128] = "", pointer[192];
+		struct err why;
+		struct worker *w;
+		enum errcode code = worker_parse(json_array_get(workers, i), &w, at, &why);
+		if (code) {
+			snprintf(pointer, sizeof pointer, "/workers/%zu%s", i, at);
+			return config_error(c, pointer, e, "%s", why.text);
+		}
+		if (same_id(s, w)) {
+			snprintf(pointer, sizeof pointer, "/workers/%zu/id", i);
+			code = config_error(c, pointer, e, "\"%s\": another worker has this id", w->id);
+			worker_free(w);
+			return code;
+		}
+		s->workers[s->worker_n++] = w;
+	}
+	return E_OK;
+}
+
+static enum errcode add_pipeline(
+	struct settings *s, const struct config *c, const char *pointer, const json_t *definition, struct err *e)
+{
+	struct err why;
+	struct pipeline *p;
+	if (pipeline_parse(definition, &p, &why) != E_OK)
+		return config_error(c, pointer, e, "%s", why.text);
+	s->pipelines[s->pipeline_n++] = p;
+	return E_OK;
+}
+
+/* A definition in a file of its own, named relative to this one. */
+static enum errcode load_pipeline(
+	struct settings *s, const struct config *c, const char *pointer, const char *name, struct err *e)
+{
+	char path[PATH_MAX * 2];
+	struct schema *schema;
+	struct config *file;
+	snprintf(path, sizeof path, "%s%s%s", *name == '/' ? "" : s->base_dir, *name == '/' ? "" : "/", name);
+	enum errcode code = schema_open(bytes_of(pipeline_schema), &schema, e);
+	if (code)
+		return code;
+	code = config_load(path, schema, &file, e);
+	if (code == E_NOT_FOUND)
+		code = config_error(c, pointer, e, "\"%s\": there is no file %s", name, path);
+	if (!code) {
+		code = add_pipeline(s, file, "", config_json(file), e);
+		config_free(file);
+	}
+	schema_close(schema);
+	return code;
+}
+
+static enum errcode read_pipelines(struct settings *s, const struct config *c, struct err *e)
+{
+	const json_t *pipelines = member(config_json(c), "pipelines");
+	s->pipelines = mem_new(json_array_size(pipelines) * sizeof(struct pipeline *));
+	for (size_t i = 0; i < json_array_size(pipelines); i++) {
+		const json_t *from = json_array_get(pipelines, i);
+		char pointer[64];
+		snprintf(pointer, sizeof pointer, "/pipelines/%zu", i);
+		enum errcode code = json_is_string(from) ? load_pipeline(s, c, pointer, json_string_value(from), e)
+												 : add_pipeline(s, c, pointer, from, e);
+		if (code)
+			return code;
+	}
+	return E_OK;
+}
+
+/* Configured directories first, then the workers that were built or installed with this program. */
+static void read_packages(struct settings *s, const json_t *packages)
+{
+	char own[PATH_MAX] = "", path[PATH_MAX + 16];
+	size_t n = 0;
+	for (size_t i = 0; i < json_array_size(packages) && n < SETTINGS_PACKAGES_MAX - 2; i++) {
+		const char *name = json_string_value(json_array_get(packages, i));
+		struct buf full = {0};
+		buf_format(&full, "%s%s%s", *name == '/' ? "" : s->base_dir, *name == '/' ? "" : "/", name);
+		s->packages[n++] = buf_take(&full);
+	}
+	if (readlink("/proc/self/exe", own, sizeof own - 1) > 0) {
+		snprintf(path, sizeof path, "%s/workers", dirname(own));
+		s->packages[n++] = mem_text(path);
+	}
+	s->packages[n++] = mem_text(REEVE_PACKAGES);
+}
+
+static void read_places(struct settings *s, const struct options *o, const json_t *root)
+{
+	const char *name = json_string_value(member(member(root, "node"), "name"));
+	const char *data_dir = json_string_value(member(member(root, "node"), "data_dir"));
+	const char *socket = json_string_value(member(member(root, "listen"), "unix"));
+	if (name)
+		snprintf(s->node, sizeof s->node, "%s", name);
+	else if (gethostname(s->node, sizeof s->node - 1) != 0)
+		snprintf(s->node, sizeof s->node, "node");
+	if (o->data_dir[0])
+		snprintf(s->data_dir, sizeof s->data_dir, "%s", o->data_dir);
+	else if (data_dir)
+		snprintf(s->data_dir, sizeof s->data_dir, "%s", data_dir);
+	else
+		options_default_data_dir(s->data_dir);
+	if (o->socket[0])
+		snprintf(s->socket, sizeof s->socket, "%s", o->socket);
+	else if (socket)
+		snprintf(s->socket, sizeof s->socket, "%s", socket);
+	else
+		options_default_socket(s->socket);
+}
+
+static enum errcode read_all(struct settings *s, const struct options *o, const struct config *c, struct err *e)
+{
+	const json_t *root = config_json(c);
+	const char *type = json_string_value(member(member(root, "store"), "type"));
+	const char *size = json_string_value(member(member(root, "blobs"), "max_size"));
+	s->jobs = queue_default_limits;
+	s->blob_max_bytes = 64ull << 30;
+	s->memory_store = type && strcmp(type, "memory") == 0;
+	if (size)
+		units_size(bytes_of(size), &s->blob_max_bytes, NULL); /* checked by the schema's format */
+	read_places(s, o, root);
+	read_limits(member(root, "jobs"), &s->jobs);
+	read_queues(s, member(root, "queues"));
+	read_packages(s, member(root, "packages"));
+	enum errcode code = read_workers(s, c, e);
+	return code ? code : read_pipelines(s, c, e);
+}
+
+static enum errcode base_directory(struct settings *s, const char *config, struct err *e)
+{
+	char path[PATH_MAX];
+	if (!config)
+		return getcwd(s->base_dir, sizeof s->base_dir) ? E_OK : err_set(e, E_IO, "the current directory is gone");
+	if (!realpath(config, path))
+		return err_set(e, E_NOT_FOUND, "%s: there is no such file", config);
+	snprintf(s->base_dir, sizeof s->base_dir, "%s", dirname(path));
+	return E_OK;
+}
+
+enum errcode settings_read(const struct options *o, struct settings **out, struct err *e)
+{
+	struct settings *s = NEW(struct settings);
+	struct schema *schema = NULL;
+	struct config *c = NULL;
+	scoped(mem_free_at) char *text = settings_schema();
+	enum errcode code = base_directory(s, o->config, e);
+	if (!code)
+		code = schema_open(bytes_of(text), &schema, e);
+	if (!code)
+		code =
+			o->config ? config_load(o->config, schema, &c, e) : config_parse("(none)", bytes_of("{}"), schema, &c, e);
+	if (!code)
+		code = read_all(s, o, c, e);
+	config_free(c);
+	schema_close(schema);
+	if (code)
+		settings_free(s);
+	else
+		*out = s;
+	return code;
+}
+
+void settings_free(struct settings *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->worker_n; i++)
+		worker_free(s->workers[i]);
+	for (size_t i = 0; i < s->pipeline_n; i++)
+		pipeline_free(s->pipelines[i]);
+	for (size_t i = 0; i < s->queue_n; i++) {
+		free(s->queues[i].namespace);
+		free(s->queues[i].capability);
+	}
+	for (size_t i = 0; s->packages[i]; i++)
+		free(s->packages[i]);
+	free(s->workers);
+	free(s->pipelines);
+	free(s->queues);
+	free(s);
+}
+
+enum errcode settings_package_reader(
+	void *context, const char *path, const char *schema_text, json_t **out, struct err *e)
+{
+	struct schema *schema;
+	struct config *c;
+	enum errcode code = schema_open(bytes_of(schema_text), &schema, e);
+	if (code)
+		return code;
+	code = config_load(path, schema, &c, e);
+	schema_close(schema);
+	if (code)
+		return code;
+	*out = json_incref(config_json(c));
+	config_free(c);
+	return E_OK;
+}
