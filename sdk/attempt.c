@@ -28,6 +28,19 @@ void attempt_init(struct attempt *a)
 	a->deadline_ms = INT64_MAX;
 }
 
+void attempt_drop_scratch(struct attempt *a)
+{
+	char *path;
+
+	pthread_mutex_lock(&a->lock);
+	path = a->scratch;
+	a->scratch = NULL;
+	pthread_mutex_unlock(&a->lock);
+	if (path)
+		files_remove_tree(path);
+	free(path);
+}
+
 void attempt_reset(struct attempt *a)
 {
 	if (a->blob_fd >= 0)
@@ -35,11 +48,7 @@ void attempt_reset(struct attempt *a)
 	if (a->reply_fd >= 0)
 		close(a->reply_fd);
 	a->blob_fd = a->reply_fd = -1;
-	if (a->scratch) {
-		files_remove_tree(a->scratch);
-		free(a->scratch);
-		a->scratch = NULL;
-	}
+	attempt_drop_scratch(a);
 	if (a->reply_room > REPLY_KEPT) {
 		free(a->reply);
 		a->reply = NULL;

@@ -42,6 +42,7 @@ struct attempt {
 
 void attempt_init(struct attempt *a); /* once; zeroes all */
 void attempt_reset(struct attempt *a); /* between two runs: closes, forgets, removes the scratch directory */
+void attempt_drop_scratch(struct attempt *a); /* it has ended: removes the directory (which may take time) */
 void attempt_fini(struct attempt *a);
 
 /* The handler returned `result`, or somebody called finish: true when the attempt has ended now; *outcome is then REEVE_OK

@@ -1,6 +1,7 @@
 /* main.c - reeve_main: a worker as a program. Serves the daemon, or explains and tries itself without one. */
 #include "abi.h"
 #include "describe.h"
+#include "link.h"
 #include "run.h"
 #include "wire/host.h"
 
@@ -108,6 +109,8 @@ static int do_it(int what, const struct abi_worker *w, const struct run_options 
 		printf(usage, program, program, program);
 		return 0;
 	default:
+		if (getenv("REEVE_LINK"))
+			return link_serve(w);
 		fprintf(stderr, "%s is a worker for Reeve: the daemon starts it. To try it, see --help.\n", program);
 		return 2;
 	}

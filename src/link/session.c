@@ -327,8 +327,6 @@ void link_worker_close(struct link_worker *w, const struct job_error *error)
 {
 	if (!w || w->closed)
 		return;
-	if (w->peer && w->ready)
-		link_conn_put_simple(w->peer->conn, FRAME_BYE, 0, 0, 0);
 	link_worker_lose(w, error);
 	w->closed = true;
 	while (!list_empty(&w->peers))

@@ -36,7 +36,7 @@ enum frame_type { /* w: sent by a worker, c: by a client, e: by the engine. J: t
 	FRAME_READY, /* w    its start went well */
 	FRAME_FAILED, /* w  J its start did not */
 	FRAME_ERROR, /* wce J why the connection ends now */
-	FRAME_BYE, /* w    it is about to exit; e: it should exit now */
+	FRAME_BYE, /* w    it drained and is about to exit */
 	FRAME_PING, /* e */
 	FRAME_PONG, /* w */
 	FRAME_DRAIN, /* e    take no more, end what runs, exit; w: I do */
