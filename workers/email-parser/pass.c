@@ -93,6 +93,8 @@ static int course_checkpoint(struct course *c)
 	checkpoint_write(&c->state, c->mbox.next, &c->summary, &c->pass->options->keywords);
 	c->kept_at = c->mbox.next;
 	c->kept_messages = c->summary.messages;
+	if (c->state.n > PASS_CHECKPOINT_MAX)
+		return 0;
 	return c->state.failed ? REEVE_E_NO_MEMORY : host->checkpoint(host->context, c->state.data, c->state.n);
 }
 

@@ -12,6 +12,7 @@
 
 #define PASS_CHECKPOINT_MESSAGES 64
 #define PASS_CHECKPOINT_BYTES	 (1u << 20)
+#define PASS_CHECKPOINT_MAX		 1000000 /* bytes; Reeve takes 1 MiB. A larger one (very long names) is left out */
 #define PASS_CHECKPOINT_SHARE	 64 /* input bytes for each byte of a checkpoint: what is written stays under 2 % */
 
 struct pass {

@@ -117,6 +117,29 @@ static void a_checkpoint_of_something_else_is_refused(void **state)
 	g_string_free(mail, TRUE);
 }
 
+static void statistics_too_large_for_a_checkpoint_do_not_end_the_job(void **state)
+{
+	GString *mail = mailbox(200);
+	GString *before =
+		g_string_new("{\"v\":1,\"kind\":0,\"next\":0,\"n\":[0,0,0,0,0,0,0,0,0,0],\"dates\":[0,0,0,\"\",\"\"],"
+					 "\"keywords\":[0,0,0,0,0,0,0,0,0,0],\"words\":[false],\"months\":[false],\"types\":[false],"
+					 "\"senders\":[false");
+	char name[2 * TALLY_NAME_MAX];
+
+	memset(name, '\\', sizeof name); /* each is two bytes of JSON */
+	for (int i = 0; i < TALLY_MAX; i++)
+		g_string_append_printf(before, ",\"%04d%.*s\",1", i, (int)sizeof name, name);
+	g_string_append(before, "]}");
+	trial.resume = before->str;
+	trial_run(&trial, mail->str, mail->len);
+	assert_int_equal(trial.rc, 0);
+	assert_int_equal(trial.checkpoints, 0);
+	assert_int_equal(trial_integer(&trial, SIZE_MAX, "message_count"), 200);
+	assert_int_equal(trial_integer(&trial, SIZE_MAX, "summary.top_senders_approximate"), 1);
+	g_string_free(mail, TRUE);
+	g_string_free(before, TRUE);
+}
+
 static void every_truncation_of_a_mailbox_is_survived(void **state)
 {
 	GString *mail = mailbox(4);
@@ -292,6 +315,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_resumed_pass_ends_with_the_same_bytes, reset),
 		cmocka_unit_test_teardown(passes_at_the_same_time_do_not_meet, reset),
 		cmocka_unit_test_teardown(a_checkpoint_of_something_else_is_refused, reset),
+		cmocka_unit_test_teardown(statistics_too_large_for_a_checkpoint_do_not_end_the_job, reset),
 		cmocka_unit_test_teardown(every_truncation_of_a_mailbox_is_survived, reset),
 		cmocka_unit_test_teardown(messages_larger_than_the_window_are_read_and_found, reset),
 		cmocka_unit_test_teardown(an_attachment_larger_than_the_window_has_its_hash, reset),

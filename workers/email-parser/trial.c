@@ -23,6 +23,8 @@ static int trial_checkpoint(void *context, const char *state, size_t n)
 {
 	struct trial *t = context;
 
+	if (n > 1 << 20)
+		return REEVE_E_TOO_LARGE;
 	free(t->checkpoint);
 	t->checkpoint = strndup(state, n);
 	t->checkpoints++;
