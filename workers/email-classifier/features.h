@@ -1,0 +1,28 @@
+/* features.h - one message as a set of numbers below 2^18: words, pairs of words, and what the text looks like.
+ *
+ * One pass, no allocation, and the same for every model, so that seven answers cost one reading. A number is the hash of the
+ * thing and of where it stands (subject, body, sender). The set is not counted: a word said nine times is in it once.
+ * Digits count as their shape ("2002" and "1999" are "0000"), so no year is learnt. The tag and the footer of a mailing list
+ * are left out, so that a list is not mistaken for an honest sender. Trainer and worker link this file; FEATURES_VERSION is
+ * written into each model and must agree. */
+#pragma once
+
+#include <stdint.h>
+#include "mail.h"
+
+#define FEATURES_VERSION 1u
+#define FEATURES_BITS	 18
+#define FEATURES_MAX	 4096u	 /* further ones are ignored */
+#define FEATURES_TEXT	 16384u /* bytes of the body that are read */
+#define FEATURES_SET	 8192u /* slots: a power of two, at least 2 * FEATURES_MAX */
+
+struct features {
+	uint32_t n;		/* how many in index[] */
+	uint32_t words_n;	/* words read, of subject and body */
+	uint32_t foreign_n; /* of these, how many hold a byte above 127 */
+	uint32_t index[FEATURES_MAX];
+	uint32_t set[FEATURES_SET]; /* private: what is there already: 48 KiB in all, so not for a small stack */
+};
+
+/* Fills *f; what was there before is forgotten. Safe on any bytes. */
+void features_read(struct features *f, const struct mail *m);
