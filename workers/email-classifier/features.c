@@ -37,7 +37,8 @@ static void features_add(struct features *f, uint32_t hash)
 
 static void features_stat(struct reading *r, uint32_t which, uint32_t value)
 {
-	features_add(r->f, features_mix(PLACE_STAT, which * 64 + value));
+	if (r->f->looks_n < 32)
+		r->f->look[r->f->looks_n++] = features_mix(PLACE_STAT, which * 64 + value);
 }
 
 static uint32_t features_log2(uint32_t n)
@@ -174,7 +175,7 @@ static void features_read_from(struct reading *r, struct span from)
 void features_read(struct features *f, const struct mail *m)
 {
 	struct reading r = {.f = f};
-	f->n = f->words_n = f->foreign_n = 0;
+	f->n = f->looks_n = f->words_n = f->foreign_n = 0;
 	memset(f->set, 0, sizeof f->set);
 	features_read_subject(&r, m->subject);
 	features_read_from(&r, m->from);
@@ -192,4 +193,9 @@ void features_read(struct features *f, const struct mail *m)
 	features_stat(&r, 14, features_share(r.quoted, r.lines));
 	features_stat(&r, 15, features_share(f->foreign_n, f->words_n));
 	features_stat(&r, 16, r.tags > 3);
+	uint32_t words_end = f->n < FEATURES_MAX - 32 ? f->n : FEATURES_MAX - 32;
+	f->n = words_end;
+	for (uint32_t i = 0; i < f->looks_n; i++)
+		features_add(f, f->look[i]);
+	f->looks_n = f->n - words_end;
 }

@@ -17,10 +17,12 @@
 #define FEATURES_SET	 8192u /* slots: a power of two, at least 2 * FEATURES_MAX */
 
 struct features {
-	uint32_t n;		/* how many in index[] */
+	uint32_t n;		  /* how many in index[]: first those of words, then, the last looks_n, those of what the text looks like */
+	uint32_t looks_n;
 	uint32_t words_n;	/* words read, of subject and body */
 	uint32_t foreign_n; /* of these, how many hold a byte above 127 */
 	uint32_t index[FEATURES_MAX];
+	uint32_t look[32]; /* private: looks until the end */
 	uint32_t set[FEATURES_SET]; /* private: what is there already: 48 KiB in all, so not for a small stack */
 };
 
