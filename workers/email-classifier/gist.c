@@ -6,10 +6,10 @@
 struct walk {
 	struct gist *g;
 	const struct lexicon *l;
-	double weight;		/* of urgency here */
-	uint32_t last;		/* hash of the word before */
+	double weight; /* of urgency here */
+	uint32_t last; /* hash of the word before */
 	int negated, louder; /* how many more words they hold for */
-	int skip;			/* within a quoted line */
+	int skip; /* within a quoted line */
 };
 
 static void gist_meaning(struct walk *w, const struct lexicon_entry *e)
@@ -17,10 +17,17 @@ static void gist_meaning(struct walk *w, const struct lexicon_entry *e)
 	double feeling = e->sentiment;
 	if (feeling != 0) {
 		feeling *= w->louder > 0 ? 1.5 : 1;
-		w->g->sentiment += w->negated > 0 ? -0.75 * feeling : feeling;
+		if (w->negated > 0) /* "not happy" is bad, "not bad" is half good; one word is turned round, not the sentence */
+			feeling *= feeling > 0 ? -1 : -0.5;
+		w->negated = 0;
+		w->g->sentiment += feeling;
 		w->g->feelings_n++;
 	}
-	w->g->urgency += w->weight * (w->negated > 0 && e->urgency > 0 ? -0.5 * e->urgency : e->urgency);
+	double urgency = w->weight * (w->negated > 0 && e->urgency > 0 ? -0.5 * e->urgency : e->urgency);
+	if (e->urgency == 1)
+		w->g->hints += urgency;
+	else
+		w->g->urgency += urgency;
 	if (e->negates)
 		w->negated = 4;
 	if (e->amplifies)
@@ -45,6 +52,7 @@ static void gist_word(void *context, const struct word *word)
 	const struct lexicon_entry *pair = w->last ? lexicon_find(w->l, lexicon_pair(w->last, word->hash)) : NULL;
 	const struct lexicon_entry *e = lexicon_find(w->l, word->hash);
 	w->last = word->hash;
+	w->g->known_n += e != NULL;
 	for (int i = 0; e && e->languages && i < LEXICON_LANGUAGES; i++)
 		w->g->votes[i] += e->languages >> i & 1;
 	if (pair)

@@ -69,7 +69,8 @@ static size_t json_utf8(uint32_t c, char out[4])
 	if (c < 0x800)
 		return out[0] = (char)(0xc0 | c >> 6), out[1] = (char)(0x80 | (c & 63)), 2;
 	if (c < 0x10000)
-		return out[0] = (char)(0xe0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)), out[2] = (char)(0x80 | (c & 63)), 3;
+		return out[0] = (char)(0xe0 | c >> 12), out[1] = (char)(0x80 | (c >> 6 & 63)), out[2] = (char)(0x80 | (c & 63)),
+			   3;
 	out[0] = (char)(0xf0 | c >> 18), out[1] = (char)(0x80 | (c >> 12 & 63)), out[2] = (char)(0x80 | (c >> 6 & 63));
 	out[3] = (char)(0x80 | (c & 63));
 	return 4;
@@ -123,9 +124,11 @@ int json_string(struct json *j, char *buffer, size_t room, struct span *out)
 			room = n; /* full: nothing shorter may slip in behind what did not fit */
 		}
 	}
-	if (n == room)
+	if (n == room) { /* perhaps cut: without the last character, which may not be whole */
 		while (n && ((uint8_t)buffer[n - 1] & 0xc0) == 0x80)
 			n--;
+		n -= n && (uint8_t)buffer[n - 1] >= 0xc0;
+	}
 	*out = (struct span){buffer, n};
 	return 0;
 }

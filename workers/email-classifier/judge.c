@@ -10,9 +10,9 @@
 #include "model.h"
 #include "tone.h"
 
-#define JUDGE_STRIDE   8	/* 16-bit weights of one feature, all models: 16 bytes, within one cache line */
-#define JUDGE_FOREIGN  0.55 /* sure enough that it is another language */
-#define JUDGE_STRANGE  0.25 /* of the features, so few known: the model has not read this language */
+#define JUDGE_STRIDE  8 /* 16-bit weights of one feature, all models: 16 bytes, within one cache line */
+#define JUDGE_FOREIGN 0.55 /* sure enough that it is another language */
+#define JUDGE_STRANGE 0.25 /* of the features, so few known: the model has not read this language */
 
 struct judge {
 	struct lexicon lexicon;
@@ -24,7 +24,7 @@ struct judge {
 /* What has been found out about one mail. */
 struct hearing {
 	const struct judge *j;
-	const struct features *f;
+	const struct traits *f;
 	struct gist gist;
 	struct tongue tongue;
 	int32_t sum[JUDGE_STRIDE];
@@ -53,15 +53,16 @@ struct judge *judge_open(const char *model_dir, const char *language_dir, char *
 	char conf[4096];
 	snprintf(why, why_size, "out of memory");
 	if (j)
-		j->weight = aligned_alloc(64, sizeof(int16_t) * JUDGE_STRIDE << FEATURES_BITS);
+		j->weight = aligned_alloc(64, sizeof(int16_t) * JUDGE_STRIDE << TRAITS_BITS);
 	if (!j || !j->weight) {
 		judge_close(j);
 		return NULL;
 	}
-	memset(j->weight, 0, sizeof(int16_t) * JUDGE_STRIDE << FEATURES_BITS);
+	memset(j->weight, 0, sizeof(int16_t) * JUDGE_STRIDE << TRAITS_BITS);
 	snprintf(conf, sizeof conf, "%s/languages.conf", model_dir);
 	lexicon_init(&j->lexicon);
-	if (judge_models(j, model_dir, why, why_size) || !(j->language = language_open(conf, language_dir, why, why_size))) {
+	if (judge_models(j, model_dir, why, why_size) ||
+		!(j->language = language_open(conf, language_dir, why, why_size))) {
 		judge_close(j);
 		return NULL;
 	}
@@ -114,7 +115,9 @@ static void judge_type(const struct hearing *h, enum type_id type, struct verdic
 		judge_say(v, h->tongue.code, h->tongue.confidence);
 		return;
 	}
-	if (!h->known || (h->foreign && (types[type].english_only || h->known < JUDGE_STRANGE * words)))
+	int gibberish =
+		!h->gist.known_n && !strcmp(h->tongue.code, JUDGE_UNKNOWN); /* hashes collide: some of it always "is known" */
+	if (!h->known || gibberish || (h->foreign && (types[type].english_only || h->known < JUDGE_STRANGE * words)))
 		return;
 	if (type == TYPE_SENTIMENT || type == TYPE_PRIORITY) {
 		model_probability(&h->j->model[TYPE_SPAM], h->sum, h->f->n, p);
@@ -123,14 +126,15 @@ static void judge_type(const struct hearing *h, enum type_id type, struct verdic
 		return;
 	}
 	int best = judge_by_model(h, &h->j->model[type], p);
-	judge_say(v, h->j->model[type].label[best], p[best]);
+	/* Of a foreign text the model knows some hosts, marks and looks, and guesses the rest: no more sure than that. */
+	judge_say(v, h->j->model[type].label[best], h->foreign ? 0.5 + (p[best] - 0.5) * h->known / words : p[best]);
 }
 
-void judge_mail(const struct judge *j, struct features *f, const struct mail *m, const enum type_id *asked, int asked_n,
+void judge_mail(const struct judge *j, struct traits *f, const struct mail *m, const enum type_id *asked, int asked_n,
 	struct verdict *out)
 {
 	struct hearing h = {.j = j, .f = f};
-	features_read(f, m);
+	traits_read(f, m);
 	gist_read(&h.gist, &j->lexicon, m);
 	language_read(&h.tongue, j->language, m, &h.gist);
 	h.foreign = strcmp(h.tongue.code, "en") && strcmp(h.tongue.code, "unknown") && h.tongue.confidence >= JUDGE_FOREIGN;

@@ -1,10 +1,10 @@
 /* judge.h - a mail in, an answer to each question out: the classifier without its worker.
  *
  * A judge is models, lexicon and language library, read-only once open: any number of threads may ask it at a time, each with
- * a struct features of its own. The same mail gets the same answers, in any order, on any machine. */
+ * a struct traits of its own. The same mail gets the same answers, in any order, on any machine. */
 #pragma once
 
-#include "features.h"
+#include "traits.h"
 #include "types.h"
 
 struct judge;
@@ -22,5 +22,5 @@ struct verdict {
 };
 
 /* Answers asked[0 … asked_n-1] into out[]. `f` is scratch memory. */
-void judge_mail(const struct judge *j, struct features *f, const struct mail *m, const enum type_id *asked, int asked_n,
+void judge_mail(const struct judge *j, struct traits *f, const struct mail *m, const enum type_id *asked, int asked_n,
 	struct verdict *out);

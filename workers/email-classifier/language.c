@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANGUAGE_HANDLES  8  /* threads beyond that wait */
+#define LANGUAGE_HANDLES  8 /* threads beyond that wait */
 #define LANGUAGE_SHORTEST 25 /* bytes: below, the library guesses */
 
 struct language {
@@ -74,7 +74,8 @@ struct language *language_open(const char *conf, const char *directory, char *wh
 	if (asprintf(&l->directory, "%s/", directory) < 0)
 		l->directory = NULL;
 	if (!l->conf || !l->directory || language_take(l, &h)) {
-		snprintf(why, why_size, "no language data: %s names files in %s (the package libexttextcat-data has them)", conf, directory);
+		snprintf(why, why_size, "no language data: %s names files in %s (the package libexttextcat-data has them)",
+			conf, directory);
 		language_close(l);
 		return NULL;
 	}
@@ -130,16 +131,30 @@ static int language_most_votes(const struct gist *g, int *second)
 	return best;
 }
 
+static double language_votes_for(const struct gist *g, const char *name)
+{
+	for (int k = 0; k < LEXICON_LANGUAGES; k++)
+		if (!strncmp(name, lexicon_language[k], 2))
+			return g->votes[k];
+	return g->votes[LEXICON_EN] ? 0 : 1;
+}
+
 static void language_statistics(struct tongue *t, struct language *l, struct span s, const struct gist *g)
 {
 	struct handle h;
 	if (language_take(l, &h))
 		return;
+	int ascii = s.size < 120; /* short, and nothing in it that English has not */
+	for (size_t i = 0; ascii && i < s.size; i++)
+		ascii &= (uint8_t)s.at[i] < 128;
 	int n = textcat_ClassifyFull(h.textcat, s.at, s.size, h.out), pick = 0;
 	for (int i = 1; i < n; i++) /* near candidates: the one whose small words are there */
 		for (int k = 0; k < LEXICON_LANGUAGES; k++)
 			if (!strncmp(h.out[i].name, lexicon_language[k], 2) && g->votes[k] * 4 >= g->words_n && g->votes[k] > 1)
 				pick = i;
+	if (n > 0 && g->votes[LEXICON_EN] > 1 && language_votes_for(g, h.out[pick].name) < g->votes[LEXICON_EN] / 2.0 &&
+		ascii)
+		n = 0; /* its small words are English: let these decide */
 	if (n > 0 && n <= 3)
 		language_say(t, h.out[pick].name, (n == 1 ? 0.95 : pick ? 0.8 : 0.6) * (s.size < 80 ? 0.85 : 1));
 	language_give(l, h);
@@ -153,15 +168,15 @@ void language_read(struct tongue *t, struct language *l, const struct mail *m, c
 	language_say(t, "unknown", 0);
 	if (!g->letters_n)
 		return;
-	if (best == LEXICON_EN && g->words_n >= 12 && share >= 0.3 && gap > 3) {
-		language_say(t, "en", share > 0.4 ? 0.99 : 0.97);
+	if (best == LEXICON_EN && g->words_n >= 8 && share >= 0.2 && gap > 3) {
+		language_say(t, "en", share > 0.35 ? 0.99 : 0.97);
 		return;
 	}
 	if (s.size >= LANGUAGE_SHORTEST)
 		language_statistics(t, l, s, g);
 	if (!strcmp(t->code, lexicon_language[best]))
 		t->confidence = t->confidence > 0.5 + share / 2 ? t->confidence : 0.5 + share / 2;
-	else if (g->words_n <= 12 && g->votes[best] >= 2 && share >= 0.5 && g->votes[best] > g->votes[second])
+	else if (g->words_n <= 20 && g->votes[best] >= 2 && share >= 0.4 && g->votes[best] > g->votes[second])
 		language_say(t, lexicon_language[best], 0.5 + share * 0.4);
 	if (t->confidence > 0.99)
 		t->confidence = 0.99;

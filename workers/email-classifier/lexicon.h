@@ -16,10 +16,10 @@ extern const char *const lexicon_language[LEXICON_LANGUAGES]; /* "en", "fr", …
 struct lexicon_entry {
 	uint32_t hash;
 	uint8_t languages; /* bit n: a common word of language n */
-	uint8_t negates;   /* "not", "never": turns the next three words round */
+	uint8_t negates; /* "not", "never": turns the next three words round */
 	uint8_t amplifies; /* "very" */
-	int8_t sentiment;  /* -3 … 3 */
-	int8_t urgency;	   /* -3 … 4 */
+	int8_t sentiment; /* -3 … 3 */
+	int8_t urgency; /* -3 … 4 */
 };
 
 #define LEXICON_SLOTS 4096u
@@ -40,10 +40,12 @@ uint32_t lexicon_pair(uint32_t first, uint32_t second); /* the hash of two words
 struct gist {
 	uint32_t words_n, letters_n;
 	uint32_t votes[LEXICON_LANGUAGES]; /* words that are common in the language */
-	double sentiment;				   /* sum of weights, turned round by negation */
-	uint32_t feelings_n;			   /* words that had one */
-	double urgency;					   /* sum of weights; those of the subject count half as much again */
-	uint32_t bangs_n;				   /* exclamation marks, in runs */
+	double sentiment; /* sum of weights, turned round by negation */
+	uint32_t feelings_n; /* words that had one */
+	double urgency; /* sum of weights; those of the subject count half as much again */
+	double hints; /* the same of words of weight 1, which many letters have */
+	uint32_t known_n; /* words that are in the lexicon at all */
+	uint32_t bangs_n; /* exclamation marks, in runs */
 };
 
 void gist_read(struct gist *g, const struct lexicon *l, const struct mail *m);

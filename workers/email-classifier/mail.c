@@ -6,8 +6,8 @@
 
 /* Other names end the header only if they are not one word before a colon: "Note: see below" is body, so only these count. */
 static const char *const mail_names[] = {"subject", "from", "body", "to", "cc", "bcc", "date", "reply-to", "sender",
-	"message-id", "mime-version", "content-type", "content-transfer-encoding", "return-path", "received", "delivered-to",
-	"list-id", "x-mailer", "user-agent", "in-reply-to", "references", "importance", "priority", NULL};
+	"message-id", "mime-version", "content-type", "content-transfer-encoding", "return-path", "received",
+	"delivered-to", "list-id", "x-mailer", "user-agent", "in-reply-to", "references", "importance", "priority", NULL};
 
 static struct span mail_trimmed(const char *at, const char *end)
 {

@@ -35,7 +35,8 @@ static uint8_t *model_read(const char *path, size_t *size, char *why, size_t why
 	*size = data ? fread(data, 1, MODEL_BYTES_MAX + 1, file) : 0;
 	fclose(file);
 	if (*size < MODEL_HEAD + MODEL_DIGEST || *size > MODEL_BYTES_MAX) {
-		snprintf(why, why_size, "%s: %zu bytes are no model (%u to %u)", path, *size, MODEL_HEAD + MODEL_DIGEST, MODEL_BYTES_MAX);
+		snprintf(why, why_size, "%s: %zu bytes are no model (%u to %u)", path, *size, MODEL_HEAD + MODEL_DIGEST,
+			MODEL_BYTES_MAX);
 		free(data);
 		return NULL;
 	}
@@ -54,16 +55,17 @@ static int model_head(struct model *m, const uint8_t *data, size_t size, uint32_
 		snprintf(why, why_size, "the SHA-256 at its end is not that of its content: the file is damaged");
 		return -1;
 	}
-	if (model_u32(data + 8) != FEATURES_VERSION || model_u32(data + 12) != FEATURES_BITS) {
+	if (model_u32(data + 8) != TRAITS_VERSION || model_u32(data + 12) != TRAITS_BITS) {
 		snprintf(why, why_size, "made for features version %u with %u bits, this worker has %u with %u: train it again",
-			model_u32(data + 8), model_u32(data + 12), FEATURES_VERSION, FEATURES_BITS);
+			model_u32(data + 8), model_u32(data + 12), TRAITS_VERSION, TRAITS_BITS);
 		return -1;
 	}
 	m->labels_n = model_u32(data + 16);
 	m->functions_n = model_u32(data + 20);
 	*entries = model_u32(data + 24);
 	if (m->labels_n < 2 || m->labels_n > MODEL_LABELS || m->functions_n != (m->labels_n == 2 ? 1 : m->labels_n)) {
-		snprintf(why, why_size, "%u labels with %u functions: 2 to %d labels are possible", m->labels_n, m->functions_n, MODEL_LABELS);
+		snprintf(why, why_size, "%u labels with %u functions: 2 to %d labels are possible", m->labels_n, m->functions_n,
+			MODEL_LABELS);
 		return -1;
 	}
 	return 0;
@@ -101,7 +103,7 @@ static int model_entries(struct model *m, const uint8_t *data, size_t at, size_t
 				break;
 		}
 		index += step;
-		if (index >= 1u << FEATURES_BITS || end - at < 2 * m->functions_n)
+		if (index >= 1u << TRAITS_BITS || end - at < 2 * m->functions_n)
 			return -1;
 		for (uint32_t f = 0; f < m->functions_n; f++, at += 2)
 			m->weight[(size_t)index * m->stride + m->column + f] = (int16_t)(data[at] | data[at + 1] << 8);
@@ -109,7 +111,8 @@ static int model_entries(struct model *m, const uint8_t *data, size_t at, size_t
 	return at == end ? 0 : -1;
 }
 
-int model_load(struct model *m, const char *path, int16_t *weight, uint32_t column, uint32_t stride, char *why, size_t why_size)
+int model_load(
+	struct model *m, const char *path, int16_t *weight, uint32_t column, uint32_t stride, char *why, size_t why_size)
 {
 	size_t size = 0, at = 0;
 	uint32_t entries = 0;
@@ -127,7 +130,9 @@ int model_load(struct model *m, const char *path, int16_t *weight, uint32_t colu
 		bad = -1;
 	}
 	if (!bad)
-		bad = (at = model_labels(m, data, size - MODEL_DIGEST)) ? model_entries(m, data, at, size - MODEL_DIGEST, entries) : -1;
+		bad = (at = model_labels(m, data, size - MODEL_DIGEST))
+				  ? model_entries(m, data, at, size - MODEL_DIGEST, entries)
+				  : -1;
 	free(data);
 	if (bad)
 		snprintf(why, why_size, "%s: %s", path, reason);

@@ -4,7 +4,7 @@
  * calibration: p = 1 / (1 + exp(a * value + b)). Weights are 16-bit integers under a common scale, so a value is an exact
  * integer sum and the same on every machine.
  *
- * The file, little-endian: "RVMODEL1", then u32 each: FEATURES_VERSION, FEATURES_BITS, labels, functions, entries; per label
+ * The file, little-endian: "RVMODEL1", then u32 each: TRAITS_VERSION, TRAITS_BITS, labels, functions, entries; per label
  * 24 bytes of name; per function four floats: scale, bias, a, b; the entries in ascending order: index as the difference to
  * the one before (LEB128), then an i16 per function; at the end the SHA-256 of all that stands before it.
  * train/model_write.c writes it. */
@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "features.h"
+#include "traits.h"
 
 #define MODEL_MAGIC		 "RVMODEL1"
 #define MODEL_LABELS	 6
@@ -25,13 +25,14 @@ struct model {
 	struct {
 		float scale, bias, a, b;
 	} function[MODEL_LABELS];
-	int16_t *weight; /* [1 << FEATURES_BITS][stride], this model's functions from `column` on; borrowed */
+	int16_t *weight; /* [1 << TRAITS_BITS][stride], this model's functions from `column` on; borrowed */
 	uint32_t column, stride;
 };
 
 /* Reads the file into *m and its weights into `weight` at `column`; `stride` columns stand side by side, so that models share
  * cache lines. 0, or -1 with a sentence in `why` (bad path, size, checksum, version): *m is then not to be used. */
-int model_load(struct model *m, const char *path, int16_t *weight, uint32_t column, uint32_t stride, char *why, size_t why_size);
+int model_load(
+	struct model *m, const char *path, int16_t *weight, uint32_t column, uint32_t stride, char *why, size_t why_size);
 
 /* Probabilities of the labels, which add up to one, from the integer sums of a mail's weights (models.h makes them).
  * `n` is how many features were summed. */

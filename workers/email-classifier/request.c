@@ -22,7 +22,8 @@ static int request_refuse(struct reading *g, const char *problem)
 
 static int request_unknown_type(struct reading *g, struct span name)
 {
-	int n = snprintf(g->why, g->why_size, "types: \"%.*s\" is not known; known are", (int)(name.size < 64 ? name.size : 64), name.at);
+	int n = snprintf(g->why, g->why_size, "types: \"%.*s\" is not known; known are",
+		(int)(name.size < 64 ? name.size : 64), name.at);
 	for (int i = 0; i < TYPES_N && n < (int)g->why_size; i++)
 		n += snprintf(g->why + n, g->why_size - n, "%s %s", i ? "," : "", types[types_default[i]].name);
 	return -1;

@@ -9,7 +9,7 @@
 #include "types.h"
 
 #define REQUEST_TEXT 65536u /* bytes of a text that are decoded; the rest of a longer one is not looked at */
-#define REQUEST_LINE 4096u	/* bytes of a subject or sender */
+#define REQUEST_LINE 4096u /* bytes of a subject or sender */
 
 struct request {
 	struct mail mail; /* points into the buffers below */

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define TONE_HINTS 1.6 /* "tomorrow", "meeting", "due": however many, they do not make a letter urgent */
+
 static double tone_logistic(double x)
 {
 	return 1 / (1 + exp(-x));
@@ -29,7 +31,8 @@ struct tone tone_sentiment(const struct gist *g)
 struct tone tone_priority(const struct gist *g, double spam)
 {
 	static const char *const name[3] = {"high", "low", "medium"};
-	double u = g->urgency / (1 + log1p(g->words_n / 120.0)); /* a long mail has some such words by chance */
+	double hints = g->hints < TONE_HINTS ? g->hints : TONE_HINTS,
+		   u = (g->urgency + hints) / (1 + log1p(g->words_n / 120.0)); /* a long mail has some such words by chance */
 	if (spam > 0.5)
 		u *= 2 * (1 - spam);
 	return tone_largest(name, tone_logistic(1.8 * (u - 2.3)), tone_logistic(2.2 * (0.8 - u)));

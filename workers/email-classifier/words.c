@@ -3,7 +3,16 @@
 
 #include <string.h>
 
-enum { SPACE = 0, LETTER = 1, CAPITAL = 2, DIGIT = 4, HIGH = 8, MARK = 16, RULE = 32, WORDLIKE = LETTER | CAPITAL | DIGIT | HIGH };
+enum {
+	SPACE = 0,
+	LETTER = 1,
+	CAPITAL = 2,
+	DIGIT = 4,
+	HIGH = 8,
+	MARK = 16,
+	RULE = 32,
+	WORDLIKE = LETTER | CAPITAL | DIGIT | HIGH
+};
 
 struct words_class {
 	uint8_t of[256];
@@ -14,9 +23,24 @@ struct words_class {
 
 /* clang-format off: one row of the ASCII table a line */
 static const struct words_class words_class = {{
-	['a' ... 'z'] = LETTER, ['A' ... 'Z'] = CAPITAL, ['0' ... '9'] = DIGIT, [128 ... 255] = HIGH,
-	['!'] = MARK, ['$'] = MARK, ['%'] = MARK, ['?'] = MARK, ['#'] = MARK, ['*'] = MARK,
-	['='] = RULE, ['-'] = RULE, ['_'] = RULE, ['~'] = RULE, ['+'] = RULE, ['|'] = RULE, [':'] = RULE, ['>'] = RULE,
+	['a' ... 'z'] = LETTER,
+	['A' ... 'Z'] = CAPITAL,
+	['0' ... '9'] = DIGIT,
+	[128 ... 255] = HIGH,
+	['!'] = MARK,
+	['$'] = MARK,
+	['%'] = MARK,
+	['?'] = MARK,
+	['#'] = MARK,
+	['*'] = MARK,
+	['='] = RULE,
+	['-'] = RULE,
+	['_'] = RULE,
+	['~'] = RULE,
+	['+'] = RULE,
+	['|'] = RULE,
+	[':'] = RULE,
+	['>'] = RULE,
 }};
 /* clang-format on */
 
@@ -143,7 +167,8 @@ void words_read(const char *text, size_t size, WORDS_SINK(sink), void *context)
 	while (at < end) {
 		uint8_t class = words_class_at(at);
 		if (begins && (uint8_t)*at > ' ') {
-			if (end - at > 5 && !memcmp(at, "SPAM:", 5)) { /* a filter's opinion, written into the body: not the mail's words */
+			if (end - at > 5 &&
+				!memcmp(at, "SPAM:", 5)) { /* a filter's opinion, written into the body: not the mail's words */
 				next = memchr(at, '\n', (size_t)(end - at));
 				at = next ? next : end;
 				continue;

@@ -8,15 +8,15 @@ enum word_kind {
 	WORD_TEXT, /* letters, digits, bytes above 127, an apostrophe within; hashed in lower case, digits as '0' */
 	WORD_MARK, /* a run of one of ! $ % ? # *, or three or more of = - _ ~ + | : >; hashed with its length, at most 3 */
 	WORD_HOST, /* the host of a link or an address: once whole, once as its last label, once as "a number" */
-	WORD_TAG,  /* an HTML tag was stepped over */
-	WORD_LINE  /* a line begins; `first` is its first byte */
+	WORD_TAG, /* an HTML tag was stepped over */
+	WORD_LINE /* a line begins; `first` is its first byte */
 };
 
 struct word {
 	enum word_kind kind;
 	uint32_t hash;
 	uint32_t size, capitals, digits; /* bytes */
-	uint8_t high;					 /* has a byte above 127 */
+	uint8_t high; /* has a byte above 127 */
 	char first;
 	const char *at;
 };

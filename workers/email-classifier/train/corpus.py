@@ -1,50 +1,31 @@
 #!/usr/bin/env python3
 """corpus.py - a folder of labelled mail becomes training lines: {"id","group","y","subject","from","text"}, one a message.
 
-DIR holds ham.mbox and spam.mbox. The messages are read by the worker that will read them in production, `email.parse`, so
-that the model sees exactly what it will be asked about. Near-identical messages get one `group`; groups, not messages, are
-what the trainer deals to its folds and to the part it tests on. `id` is the SHA-256 of subject and text, shortened; it is how
-labels.csv names a message without quoting it.
+DIR holds ham.mbox and spam.mbox. The messages are read by the worker that reads them in production, `email.parse`, so that a
+model sees exactly what it will be asked about. Near-identical messages get one `group`; groups, not messages, are what the
+trainer deals to its folds and to the part it tests on. `id` is the SHA-256, shortened, of Message-ID, sender and date: so
+labels.csv (id,type,label) names a message without quoting it.
 
-    corpus.py --parser build/workers/email-parser/email-parser --mail DIR > corpus.ndjson
-    corpus.py --mail DIR      (Python's own email package instead: for a look without a build)
+    corpus.py --parser build/workers/email-parser/email-parser --mail DIR --type spam|bill|receipt|category > corpus.ndjson
+
+For spam the folder is the label. Bills and receipts: what labels.csv does not name is none. Category: only what it names.
 """
-import argparse, email, email.policy, hashlib, html, json, mailbox, re, subprocess, sys, zlib
+import argparse, csv, hashlib, json, os, re, subprocess, sys, tempfile, zlib
 
 
-def reduce_html(text):
-    text = re.sub(r"(?is)<(script|style|head|title)\b.*?</\1>", " ", text)
-    text = re.sub(r"(?s)<!--.*?-->", " ", text)
-    text = re.sub(r"(?is)<a\b[^>]*?href\s*=\s*[\"']?((?:http|mailto:)[^\"'\s>]*)[^>]*>(.*?)</a>", r"\2 (\1)", text)
-    text = re.sub(r"(?i)<(br|p|div|tr|li|h\d)\b[^>]*>", "\n", text)
-    return html.unescape(re.sub(r"(?s)<[^>]*>", " ", text))
+def items(parser, path):
+    with tempfile.TemporaryDirectory() as scratch:
+        out = os.path.join(scratch, "items")
+        subprocess.run([parser, "--run", "email.parse", "--input", path, "--items", out, "--output", os.path.join(scratch, "result")],
+                       stdin=subprocess.DEVNULL, check=True)
+        with open(out, encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)
 
 
-def header(message, name):
-    try:
-        return str(message[name] or "")
-    except Exception:
-        return ""
-
-
-def body(message):
-    plain, rich = [], []
-    for part in message.walk():
-        kind = part.get_content_type()
-        if part.is_multipart() or kind not in ("text/plain", "text/html"):
-            continue
-        raw = part.get_payload(decode=True) or b""
-        try:
-            text = raw.decode(part.get_content_charset() or "utf-8", "replace")
-        except LookupError:
-            text = raw.decode("utf-8", "replace")
-        (plain if kind == "text/plain" else rich).append(text)
-    return "\n".join(plain) if "".join(plain).strip() else reduce_html("\n".join(rich))
-
-
-def items_by_python(path):
-    for message in mailbox.mbox(path, factory=lambda f: email.message_from_binary_file(f, policy=email.policy.default)):
-        yield {"subject": header(message, "subject"), "from": header(message, "from"), "text": body(message)}
+def identity(item):
+    told = "\0".join(str(item.get(k)) for k in ("message_id", "from", "date"))
+    return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def shingles(text):
@@ -75,19 +56,22 @@ def groups(texts):
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--mail", required=True)
-    args.add_argument("--parser")
+    args.add_argument("--parser", required=True)
+    args.add_argument("--type", required=True, choices=["spam", "bill", "receipt", "category"])
     args = args.parse_args()
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "labels.csv"), newline="") as table:
+        labels = {row["id"]: row["label"] for row in csv.DictReader(table) if row["type"] == args.type}
+    default = {"bill": "not_bill", "receipt": "not_receipt"}.get(args.type)
     rows = []
-    for label in ("ham", "spam"):
-        path = f"{args.mail}/{label}.mbox"
-        items = items_by_python(path)
-        for item in items:
-            item["y"] = "spam" if label == "spam" else "not_spam"
-            rows.append(item)
+    for folder in ("ham", "spam"):
+        for item in items(args.parser, f"{args.mail}/{folder}.mbox"):
+            row = {"id": identity(item), **{k: item.get(k) or "" for k in ("subject", "from", "text")}}
+            row["y"] = {"ham": "not_spam", "spam": "spam"}[folder] if args.type == "spam" else labels.get(row["id"], default)
+            rows.append(row)
     for row, group in zip(rows, groups([r["subject"] + "\n" + r["text"] for r in rows])):
-        digest = hashlib.sha256((row["subject"] + "\0" + row["text"]).encode("utf-8", "replace")).hexdigest()[:16]
-        line = {"id": digest, "group": "g%d" % group, "y": row["y"], "subject": row["subject"], "from": row["from"], "text": row["text"]}
-        print(json.dumps(line, ensure_ascii=True).encode("utf-8", "replace").decode())
+        if row["y"]:
+            print(json.dumps({**row, "group": "g%d" % group}))
 
 
 main()

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../features.h"
+#include "../traits.h"
 
 static struct span dataset_text(json_t *line, const char *key)
 {
@@ -29,15 +29,16 @@ static int dataset_by_index(const void *a, const void *b)
 	return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : *(const uint32_t *)a > *(const uint32_t *)b;
 }
 
-static void dataset_add(struct dataset *d, json_t *line, int label, int only_train, struct features *f)
+static void dataset_add(struct dataset *d, json_t *line, int label, int only_train, struct traits *f)
 {
 	struct mail m = {dataset_text(line, "subject"), dataset_text(line, "from"), dataset_text(line, "text")};
-	const char *group = json_string_value(json_object_get(line, "group")), *id = json_string_value(json_object_get(line, "id"));
+	const char *group = json_string_value(json_object_get(line, "group")),
+			   *id = json_string_value(json_object_get(line, "id"));
 	if (d->n == d->room) {
 		d->room = d->room ? 2 * d->room : 1024;
 		d->sample = realloc(d->sample, d->room * sizeof *d->sample);
 	}
-	features_read(f, &m);
+	traits_read(f, &m);
 	struct sample *s = memset(&d->sample[d->n++], 0, sizeof *s);
 	s->n = f->n;
 	s->index = malloc(f->n * sizeof *s->index);
@@ -53,7 +54,7 @@ void dataset_read(struct dataset *d, const char *path, char *const *labels, int 
 {
 	int only_train = *path == '+';
 	FILE *file = fopen(path + only_train, "re");
-	struct features *f = malloc(sizeof *f);
+	struct traits *f = malloc(sizeof *f);
 	char *text = NULL;
 	size_t room = 0, number = 0;
 	if (!file || !f)

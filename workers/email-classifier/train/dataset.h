@@ -11,7 +11,7 @@ struct sample {
 	uint32_t *index; /* ascending */
 	uint32_t n;
 	uint32_t group; /* hash of the group's name: it decides fold and part */
-	int label;		/* place in the list of labels */
+	int label; /* place in the list of labels */
 	int only_train;
 	char id[24];
 };

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../features.h"
+#include "../traits.h"
 
-#define FIT_BUCKETS (1u << FEATURES_BITS)
+#define FIT_BUCKETS (1u << TRAITS_BITS)
 
 static void fit_quiet(const char *text)
 {

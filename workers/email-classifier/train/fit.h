@@ -7,7 +7,7 @@
 
 struct fit {
 	int functions_n;
-	double *weight[8]; /* [1 << FEATURES_BITS] */
+	double *weight[8]; /* [1 << TRAITS_BITS] */
 	double bias[8];
 };
 

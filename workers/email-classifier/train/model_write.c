@@ -39,7 +39,7 @@ static void model_write_f32(struct out *o, double v)
 static double model_write_scale(const double *weight)
 {
 	double most = 1e-9;
-	for (uint32_t i = 0; i < 1u << FEATURES_BITS; i++)
+	for (uint32_t i = 0; i < 1u << TRAITS_BITS; i++)
 		most = fabs(weight[i]) > most ? fabs(weight[i]) : most;
 	return most / 32767;
 }
@@ -47,7 +47,7 @@ static double model_write_scale(const double *weight)
 static uint32_t model_write_entries(struct out *o, const struct fit *f, const double *scale)
 {
 	uint32_t entries = 0, last = 0;
-	for (uint32_t i = 0; i < 1u << FEATURES_BITS; i++) {
+	for (uint32_t i = 0; i < 1u << TRAITS_BITS; i++) {
 		int16_t w[MODEL_LABELS], any = 0;
 		for (int k = 0; k < f->functions_n; k++)
 			any |= w[k] = (int16_t)lrint(f->weight[k][i] / scale[k]);
@@ -65,13 +65,14 @@ static uint32_t model_write_entries(struct out *o, const struct fit *f, const do
 	return entries;
 }
 
-size_t model_write(const char *path, const struct fit *f, char *const *labels, int labels_n, const double *a, const double *b)
+size_t model_write(
+	const char *path, const struct fit *f, char *const *labels, int labels_n, const double *a, const double *b)
 {
 	struct out *o = calloc(1, sizeof *o);
 	double scale[MODEL_LABELS];
 	model_write_bytes(o, MODEL_MAGIC, 8);
-	model_write_u32(o, FEATURES_VERSION);
-	model_write_u32(o, FEATURES_BITS);
+	model_write_u32(o, TRAITS_VERSION);
+	model_write_u32(o, TRAITS_BITS);
 	model_write_u32(o, (uint32_t)labels_n);
 	model_write_u32(o, (uint32_t)f->functions_n);
 	size_t count_at = o->n;

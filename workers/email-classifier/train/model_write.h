@@ -4,4 +4,5 @@
 #include "fit.h"
 
 /* `a` and `b` are the calibration of each function. Returns the size in bytes; ends the program when it cannot be written. */
-size_t model_write(const char *path, const struct fit *f, char *const *labels, int labels_n, const double *a, const double *b);
+size_t model_write(
+	const char *path, const struct fit *f, char *const *labels, int labels_n, const double *a, const double *b);

@@ -20,6 +20,7 @@ LABELS = {  # kind: (bill, receipt, category, spam)
     "near": ("not_bill", "not_receipt", None, "not_spam"),
     "scam": ("not_bill", "not_receipt", "marketing", "spam"),
 }
+COPIES = {"spam": 3, "bill": 12, "receipt": 12, "category": 12}  # real spam is there; it must not drown in ours
 COLUMN = {"bill": 0, "receipt": 1, "category": 2, "spam": 3}
 
 
@@ -89,7 +90,7 @@ def main():
     for kind, sentences in phrases.MAIN.items():
         y = LABELS[kind][COLUMN[args.type]]
         for sentence in sentences:
-            for i in range(12):
+            for i in range(COPIES[args.type]):
                 line = letter(r, kind, i, sentence)
                 if y:
                     print(json.dumps({**line, "y": y}))

@@ -1,6 +1,6 @@
 /* trainer.c - from labelled lines to a model file and the figures that tell what it is worth.
  *
- *     trainer --labels spam,not_spam --out spam.model [--c 32] [--errors FILE] corpus.ndjson +templates.ndjson
+ *     trainer --labels spam,not_spam --out spam.model [--c 32] [--caution 1.25] [--errors FILE] corpus.ndjson +templates.ndjson
  *
  * 1. A quarter of the groups is put aside. On the rest, 5-fold cross-validation picks C by its log loss.
  * 2. A model of the rest is tested on the quarter: "hold-out", on mail that neither the weights, nor C, nor the calibration
@@ -20,8 +20,9 @@ struct trainer {
 	struct dataset data;
 	char *label[MODEL_LABELS];
 	int labels_n, functions_n;
-	double *value;		   /* [sample][function], of a fit that had not seen the sample */
+	double *value; /* [sample][function], of a fit that had not seen the sample */
 	double a[MODEL_LABELS], b[MODEL_LABELS];
+	double caution; /* odds of the first label are divided by it: a false alarm is worse than a miss */
 	FILE *errors;
 };
 
@@ -67,6 +68,7 @@ static void trainer_cross(struct trainer *t, const char *part, unsigned folds, d
 				yes[m++] = t->data.sample[i].label == k;
 			}
 		fit_platt(value, yes, m, &t->a[k], &t->b[k]);
+		t->b[k] += k == 0 && t->caution > 0 ? log(t->caution) : 0;
 	}
 	free(in);
 	free(out);
@@ -139,8 +141,8 @@ static double trainer_report(struct trainer *t, const char *part, const char *ti
 			truth += table[k][j];
 			answers += table[j][k];
 		}
-		printf("  %-12s n %5zu  recall %6.2f %%  precision %6.2f %%  called so wrongly %5.2f %% (%zu)\n", t->label[k], truth,
-			truth ? 100.0 * table[k][k] / truth : 0, answers ? 100.0 * table[k][k] / answers : 0,
+		printf("  %-12s n %5zu  recall %6.2f %%  precision %6.2f %%  called so wrongly %5.2f %% (%zu)\n", t->label[k],
+			truth, truth ? 100.0 * table[k][k] / truth : 0, answers ? 100.0 * table[k][k] / answers : 0,
 			n > truth ? 100.0 * (answers - table[k][k]) / (n - truth) : 0, answers - table[k][k]);
 	}
 	printf("  confidence said/true:");
@@ -198,7 +200,8 @@ static void trainer_run(struct trainer *t, const char *path, double c)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"labels", 1, NULL, 'l'}, {"out", 1, NULL, 'o'}, {"c", 1, NULL, 'c'}, {"errors", 1, NULL, 'e'}, {0}};
+	static const struct option options[] = {{"labels", 1, NULL, 'l'}, {"out", 1, NULL, 'o'}, {"c", 1, NULL, 'c'},
+		{"errors", 1, NULL, 'e'}, {"caution", 1, NULL, 'a'}, {0}};
 	struct trainer t = {0};
 	const char *path = NULL;
 	double c = 0;
@@ -210,13 +213,16 @@ int main(int argc, char **argv)
 			path = optarg;
 		else if (o == 'c')
 			c = atof(optarg);
+		else if (o == 'a')
+			t.caution = atof(optarg);
 		else if (o == 'e')
 			t.errors = fopen(optarg, "we");
 		else
 			return 2;
 	}
 	if (t.labels_n < 2 || optind == argc)
-		errx(2, "usage: trainer --labels A,B[,C…] [--out FILE] [--c C] [--errors FILE] LINES.ndjson… (+FILE: for training only)");
+		errx(2, "usage: trainer --labels A,B[,C…] [--out FILE] [--c C] [--caution X] [--errors FILE] LINES.ndjson… "
+				"(+FILE: for training only)");
 	t.functions_n = t.labels_n == 2 ? 1 : t.labels_n;
 	for (; optind < argc; optind++)
 		dataset_read(&t.data, argv[optind], t.label, t.labels_n);

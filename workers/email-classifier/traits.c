@@ -1,5 +1,5 @@
-/* features.c - what of the three texts becomes a feature. The tokenizer is in words.c. */
-#include "features.h"
+/* traits.c - what of the three texts becomes a feature. The tokenizer is in words.c. */
+#include "traits.h"
 
 #include <string.h>
 #include "words.h"
@@ -7,12 +7,12 @@
 enum { PLACE_BODY = 1, PLACE_SUBJECT, PLACE_SENDER, PLACE_STAT, PLACE_LINK, PLACE_CAPS };
 
 struct reading {
-	struct features *f;
+	struct traits *f;
 	uint32_t place, last; /* last: the hash of the word before, 0 at a beginning */
 	uint32_t letters, capitals, digits, bangs, money, links, tags, lines, quoted;
 };
 
-static uint32_t features_mix(uint32_t a, uint32_t b)
+static uint32_t traits_mix(uint32_t a, uint32_t b)
 {
 	uint32_t h = a * 0x9e3779b1u ^ (b + 0x7f4a7c15u) * 0x85ebca6bu;
 	h ^= h >> 15;
@@ -20,33 +20,33 @@ static uint32_t features_mix(uint32_t a, uint32_t b)
 	return h ^ h >> 13;
 }
 
-static void features_add(struct features *f, uint32_t hash)
+static void traits_add(struct traits *f, uint32_t hash)
 {
-	uint32_t index = hash & ((1u << FEATURES_BITS) - 1), slot = (index * 0x9e3779b1u) >> 19;
-	for (;; slot = (slot + 1) & (FEATURES_SET - 1)) {
+	uint32_t index = hash & ((1u << TRAITS_BITS) - 1), slot = (index * 0x9e3779b1u) >> 19;
+	for (;; slot = (slot + 1) & (TRAITS_SET - 1)) {
 		if (f->set[slot] == index + 1)
 			return;
 		if (!f->set[slot])
 			break;
 	}
-	if (f->n == FEATURES_MAX)
+	if (f->n == TRAITS_MAX)
 		return;
 	f->set[slot] = index + 1;
 	f->index[f->n++] = index;
 }
 
-static void features_stat(struct reading *r, uint32_t which, uint32_t value)
+static void traits_stat(struct reading *r, uint32_t which, uint32_t value)
 {
 	if (r->f->looks_n < 32)
-		r->f->look[r->f->looks_n++] = features_mix(PLACE_STAT, which * 64 + value);
+		r->f->look[r->f->looks_n++] = traits_mix(PLACE_STAT, which * 64 + value);
 }
 
-static uint32_t features_log2(uint32_t n)
+static uint32_t traits_log2(uint32_t n)
 {
 	return n ? 32 - (uint32_t)__builtin_clz(n) : 0;
 }
 
-static uint32_t features_share(uint32_t part, uint32_t of) /* 0 nothing, then 1..7 in steps that double */
+static uint32_t traits_share(uint32_t part, uint32_t of) /* 0 nothing, then 1..7 in steps that double */
 {
 	static const uint32_t permille[] = {0, 10, 25, 60, 120, 250, 500};
 	uint32_t share = of ? (uint32_t)((uint64_t)part * 1000 / of) : 0, bin = 0;
@@ -57,18 +57,18 @@ static uint32_t features_share(uint32_t part, uint32_t of) /* 0 nothing, then 1.
 	return bin;
 }
 
-static void features_word(void *context, const struct word *w)
+static void traits_word(void *context, const struct word *w)
 {
 	struct reading *r = context;
 	switch (w->kind) {
 	case WORD_TEXT:
-		features_add(r->f, features_mix(r->place, w->hash));
+		traits_add(r->f, traits_mix(r->place, w->hash));
 		if (r->place == PLACE_SUBJECT) /* what is true of a word in the body holds here too */
-			features_add(r->f, features_mix(PLACE_BODY, w->hash));
+			traits_add(r->f, traits_mix(PLACE_BODY, w->hash));
 		if (r->last)
-			features_add(r->f, features_mix(r->place + 16, features_mix(r->last, w->hash)));
+			traits_add(r->f, traits_mix(r->place + 16, traits_mix(r->last, w->hash)));
 		if (w->capitals == w->size && w->size > 3)
-			features_add(r->f, features_mix(PLACE_CAPS, w->hash));
+			traits_add(r->f, traits_mix(PLACE_CAPS, w->hash));
 		r->last = w->hash;
 		r->f->words_n++;
 		r->f->foreign_n += w->high;
@@ -77,12 +77,12 @@ static void features_word(void *context, const struct word *w)
 		r->digits += w->digits;
 		break;
 	case WORD_MARK:
-		features_add(r->f, features_mix(r->place + 32, w->hash));
+		traits_add(r->f, traits_mix(r->place + 32, w->hash));
 		r->bangs += w->first == '!';
 		r->money += w->first == '$';
 		break;
 	case WORD_HOST:
-		features_add(r->f, features_mix(PLACE_LINK, w->hash));
+		traits_add(r->f, traits_mix(PLACE_LINK, w->hash));
 		r->links++;
 		break;
 	case WORD_TAG:
@@ -96,7 +96,7 @@ static void features_word(void *context, const struct word *w)
 }
 
 /* The footer that list software adds: a rule of underscores or dashes within the last lines. */
-static size_t features_without_footer(struct span text)
+static size_t traits_without_footer(struct span text)
 {
 	size_t at = text.size, lines = 0;
 	while (at > 0 && lines < 9 && text.size - at < 800) {
@@ -116,7 +116,7 @@ static size_t features_without_footer(struct span text)
 }
 
 /* "Re: [Tag] Fwd: x" is "x"; that there was an answer mark is a feature, the list's tag is not. */
-static struct span features_subject(struct reading *r, struct span s)
+static struct span traits_subject(struct reading *r, struct span s)
 {
 	for (;;) {
 		while (s.size && (*s.at == ' ' || *s.at == '\t'))
@@ -127,34 +127,35 @@ static struct span features_subject(struct reading *r, struct span s)
 			skip = 3;
 		else if (s.size > 3 && (s.at[0] | 32) == 'f' && (s.at[1] | 32) == 'w' && s.at[2] == ':')
 			skip = 3;
-		else if (s.size > 4 && (s.at[0] | 32) == 'f' && (s.at[1] | 32) == 'w' && (s.at[2] | 32) == 'd' && s.at[3] == ':')
+		else if (s.size > 4 && (s.at[0] | 32) == 'f' && (s.at[1] | 32) == 'w' && (s.at[2] | 32) == 'd' &&
+				 s.at[3] == ':')
 			skip = 4;
 		if (!skip)
 			return s;
 		if (!close)
-			features_stat(r, 1, skip);
+			traits_stat(r, 1, skip);
 		s.at += skip;
 		s.size -= skip;
 	}
 }
 
-static void features_read_subject(struct reading *r, struct span subject)
+static void traits_read_subject(struct reading *r, struct span subject)
 {
-	struct span s = features_subject(r, subject);
+	struct span s = traits_subject(r, subject);
 	r->place = PLACE_SUBJECT;
 	r->last = 0;
-	words_read(s.at, s.size < 1000 ? s.size : 1000, features_word, r);
-	features_stat(r, 2, features_share(r->capitals, r->letters));
-	features_stat(r, 3, r->bangs < 3 ? r->bangs : 3);
-	features_stat(r, 4, features_log2(r->f->words_n));
+	words_read(s.at, s.size < 1000 ? s.size : 1000, traits_word, r);
+	traits_stat(r, 2, traits_share(r->capitals, r->letters));
+	traits_stat(r, 3, r->bangs < 3 ? r->bangs : 3);
+	traits_stat(r, 4, traits_log2(r->f->words_n));
 	size_t gap = 0;
 	for (size_t i = 0; i + 4 < s.size; i++)
 		gap |= !memcmp(s.at + i, "     ", 5);
-	features_stat(r, 5, (uint32_t)gap); /* a random tail after a run of spaces */
+	traits_stat(r, 5, (uint32_t)gap); /* a random tail after a run of spaces */
 }
 
 /* Of the sender: his name, the host of the address, what the part before the @ looks like. */
-static void features_read_from(struct reading *r, struct span from)
+static void traits_read_from(struct reading *r, struct span from)
 {
 	const char *at = from.size ? memchr(from.at, '@', from.size) : NULL;
 	r->place = PLACE_SENDER;
@@ -165,37 +166,37 @@ static void features_read_from(struct reading *r, struct span from)
 		host++;
 	for (size_t i = local; i > 0 && from.at[i - 1] != '<' && from.at[i - 1] != ' '; i--)
 		digits += from.at[i - 1] >= '0' && from.at[i - 1] <= '9';
-	words_read(from.at, at ? local : from.size, features_word, r);
+	words_read(from.at, at ? local : from.size, traits_word, r);
 	if (at)
-		words_host(at + 1, host, features_word, r);
-	features_stat(r, 6, digits < 5 ? (uint32_t)digits : 5);
-	features_stat(r, 7, memchr(from.at, '<', from.size) != NULL);
+		words_host(at + 1, host, traits_word, r);
+	traits_stat(r, 6, digits < 5 ? (uint32_t)digits : 5);
+	traits_stat(r, 7, memchr(from.at, '<', from.size) != NULL);
 }
 
-void features_read(struct features *f, const struct mail *m)
+void traits_read(struct traits *f, const struct mail *m)
 {
 	struct reading r = {.f = f};
 	f->n = f->looks_n = f->words_n = f->foreign_n = 0;
 	memset(f->set, 0, sizeof f->set);
-	features_read_subject(&r, m->subject);
-	features_read_from(&r, m->from);
+	traits_read_subject(&r, m->subject);
+	traits_read_from(&r, m->from);
 	r = (struct reading){.f = f, .place = PLACE_BODY};
 	uint32_t before = f->words_n;
-	struct span text = {m->text.at, m->text.size < FEATURES_TEXT ? m->text.size : FEATURES_TEXT};
-	words_read(text.at, features_without_footer(text), features_word, &r);
+	struct span text = {m->text.at, m->text.size < TRAITS_TEXT ? m->text.size : TRAITS_TEXT};
+	words_read(text.at, traits_without_footer(text), traits_word, &r);
 	uint32_t words = f->words_n - before;
-	features_stat(&r, 8, features_share(r.capitals, r.letters));
-	features_stat(&r, 9, features_share(r.digits, r.letters + r.digits));
-	features_stat(&r, 10, features_share(r.bangs, words));
-	features_stat(&r, 11, features_log2(r.money));
-	features_stat(&r, 12, features_log2(words));
-	features_stat(&r, 13, features_log2(r.links));
-	features_stat(&r, 14, features_share(r.quoted, r.lines));
-	features_stat(&r, 15, features_share(f->foreign_n, f->words_n));
-	features_stat(&r, 16, r.tags > 3);
-	uint32_t words_end = f->n < FEATURES_MAX - 32 ? f->n : FEATURES_MAX - 32;
+	traits_stat(&r, 8, traits_share(r.capitals, r.letters));
+	traits_stat(&r, 9, traits_share(r.digits, r.letters + r.digits));
+	traits_stat(&r, 10, traits_share(r.bangs, words));
+	traits_stat(&r, 11, traits_log2(r.money));
+	traits_stat(&r, 12, traits_log2(words));
+	traits_stat(&r, 13, traits_log2(r.links));
+	traits_stat(&r, 14, traits_share(r.quoted, r.lines));
+	traits_stat(&r, 15, traits_share(f->foreign_n, f->words_n));
+	traits_stat(&r, 16, r.tags > 3);
+	uint32_t words_end = f->n < TRAITS_MAX - 32 ? f->n : TRAITS_MAX - 32;
 	f->n = words_end;
 	for (uint32_t i = 0; i < f->looks_n; i++)
-		features_add(f, f->look[i]);
+		traits_add(f, f->look[i]);
 	f->looks_n = f->n - words_end;
 }
