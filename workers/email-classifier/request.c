@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "json.h"
+#include "scan.h"
 
 struct reading {
 	struct request *r;
-	struct json j;
+	struct scan j;
 	struct span content;
 	int has_content, has_fields;
 	char *why;
@@ -34,15 +34,15 @@ static int request_types(struct reading *g)
 	char buffer[128];
 	struct span name;
 	g->r->asked_n = 0;
-	if (json_peek(&g->j) != '[')
+	if (scan_peek(&g->j) != '[')
 		return request_refuse(g, "types: must be a list of names, such as [\"bill_detection\"]");
 	g->j.at++;
-	while (json_peek(&g->j) != ']') {
-		if (g->r->asked_n && json_expect(&g->j, ','))
+	while (scan_peek(&g->j) != ']') {
+		if (g->r->asked_n && scan_expect(&g->j, ','))
 			return -1;
-		if (json_peek(&g->j) != '"')
+		if (scan_peek(&g->j) != '"')
 			return request_refuse(g, "types: must hold names only");
-		if (json_string(&g->j, buffer, sizeof buffer, &name))
+		if (scan_string(&g->j, buffer, sizeof buffer, &name))
 			return -1;
 		int id = types_find(name.at, name.size);
 		if (id < 0)
@@ -52,29 +52,29 @@ static int request_types(struct reading *g)
 				return snprintf(g->why, g->why_size, "types: %s is asked for twice", types[id].name), -1;
 		g->r->asked[g->r->asked_n++] = (enum type_id)id;
 	}
-	return g->r->asked_n ? json_expect(&g->j, ']') : request_refuse(g, "types: is empty; leave it out to ask for all");
+	return g->r->asked_n ? scan_expect(&g->j, ']') : request_refuse(g, "types: is empty; leave it out to ask for all");
 }
 
 /* A string, or null for an empty one. */
 static int request_text(struct reading *g, const char *name, char *buffer, size_t room, struct span *out, int *has)
 {
-	int c = json_peek(&g->j);
+	int c = scan_peek(&g->j);
 	if (c == 'n')
-		return json_skip(&g->j);
+		return scan_skip(&g->j);
 	if (c != '"')
 		return snprintf(g->why, g->why_size, "%s: must be a string", name), -1;
 	*has = 1;
-	return json_string(&g->j, buffer, room, out);
+	return scan_string(&g->j, buffer, room, out);
 }
 
 static int request_threshold(struct reading *g)
 {
-	int c = json_peek(&g->j);
+	int c = scan_peek(&g->j);
 	if (c == 'n')
-		return json_skip(&g->j);
+		return scan_skip(&g->j);
 	if ((c < '0' || c > '9') && c != '-')
 		return request_refuse(g, "confidence_threshold: must be a number from 0 to 1");
-	if (json_number(&g->j, &g->r->threshold))
+	if (scan_number(&g->j, &g->r->threshold))
 		return -1;
 	if (!(g->r->threshold >= 0 && g->r->threshold <= 1))
 		return snprintf(g->why, g->why_size, "confidence_threshold: %g is not from 0 to 1", g->r->threshold), -1;
@@ -101,24 +101,24 @@ static int request_member(struct reading *g, struct span name)
 		return request_types(g);
 	if (request_is(name, "confidence_threshold"))
 		return request_threshold(g);
-	return json_skip(&g->j);
+	return scan_skip(&g->j);
 }
 
 static int request_members(struct reading *g)
 {
 	char buffer[64];
 	struct span name;
-	if (json_peek(&g->j) != '{')
+	if (scan_peek(&g->j) != '{')
 		return request_refuse(g, "the input must be a JSON object");
 	g->j.at++;
-	for (int n = 0; json_peek(&g->j) != '}'; n++) {
-		if (n && json_expect(&g->j, ','))
+	for (int n = 0; scan_peek(&g->j) != '}'; n++) {
+		if (n && scan_expect(&g->j, ','))
 			return -1;
-		if (json_string(&g->j, buffer, sizeof buffer, &name) || json_expect(&g->j, ':') || request_member(g, name))
+		if (scan_string(&g->j, buffer, sizeof buffer, &name) || scan_expect(&g->j, ':') || request_member(g, name))
 			return -1;
 	}
 	g->j.at++;
-	return json_peek(&g->j) ? request_refuse(g, "there is more behind the JSON object") : 0;
+	return scan_peek(&g->j) ? request_refuse(g, "there is more behind the JSON object") : 0;
 }
 
 int request_read(struct request *r, const char *data, size_t size, char *why, size_t why_size)

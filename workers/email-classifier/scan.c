@@ -1,56 +1,56 @@
-/* json.c - the reader. */
-#include "json.h"
+/* scan.c - the reader. */
+#include "scan.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int json_fail(struct json *j, const char *problem)
+static int scan_fail(struct scan *j, const char *problem)
 {
 	if (!j->problem)
 		j->problem = problem;
 	return -1;
 }
 
-int json_peek(struct json *j)
+int scan_peek(struct scan *j)
 {
 	while (j->at < j->end && (*j->at == ' ' || *j->at == '\n' || *j->at == '\t' || *j->at == '\r'))
 		j->at++;
 	return !j->problem && j->at < j->end ? (unsigned char)*j->at : 0;
 }
 
-int json_expect(struct json *j, char c)
+int scan_expect(struct scan *j, char c)
 {
-	if (json_peek(j) != (unsigned char)c)
-		return json_fail(j, "this is not JSON");
+	if (scan_peek(j) != (unsigned char)c)
+		return scan_fail(j, "this is not JSON");
 	j->at++;
 	return 0;
 }
 
-static int json_hex4(struct json *j, uint32_t *out)
+static int scan_hex4(struct scan *j, uint32_t *out)
 {
 	if (j->end - j->at < 4)
-		return json_fail(j, "a string ends within \\u");
+		return scan_fail(j, "a string ends within \\u");
 	*out = 0;
 	for (int i = 0; i < 4; i++, j->at++) {
 		int c = *j->at | 32, digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 		if (digit < 0)
-			return json_fail(j, "\\u is not followed by four hexadecimal digits");
+			return scan_fail(j, "\\u is not followed by four hexadecimal digits");
 		*out = *out << 4 | (uint32_t)digit;
 	}
 	return 0;
 }
 
 /* The code point of \uXXXX, of two where they are a surrogate pair; U+FFFD for half a pair. */
-static int json_unicode(struct json *j, uint32_t *code)
+static int scan_unicode(struct scan *j, uint32_t *code)
 {
 	uint32_t low = 0;
-	if (json_hex4(j, code))
+	if (scan_hex4(j, code))
 		return -1;
 	if (*code >= 0xd800 && *code < 0xdc00 && j->end - j->at >= 6 && j->at[0] == '\\' && j->at[1] == 'u') {
 		const char *back = j->at;
 		j->at += 2;
-		if (json_hex4(j, &low))
+		if (scan_hex4(j, &low))
 			return -1;
 		if (low >= 0xdc00 && low < 0xe000)
 			*code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
@@ -62,7 +62,7 @@ static int json_unicode(struct json *j, uint32_t *code)
 	return 0;
 }
 
-static size_t json_utf8(uint32_t c, char out[4])
+static size_t scan_utf8(uint32_t c, char out[4])
 {
 	if (c < 0x80)
 		return out[0] = (char)c, 1;
@@ -76,11 +76,11 @@ static size_t json_utf8(uint32_t c, char out[4])
 	return 4;
 }
 
-static int json_escape(struct json *j, char out[4], size_t *n)
+static int scan_escape(struct scan *j, char out[4], size_t *n)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 	if (j->at >= j->end)
-		return json_fail(j, "a string does not end");
+		return scan_fail(j, "a string does not end");
 	char c = *j->at++;
 	const char *known = c ? strchr(from, c) : NULL;
 	uint32_t code;
@@ -90,17 +90,17 @@ static int json_escape(struct json *j, char out[4], size_t *n)
 		return 0;
 	}
 	if (c != 'u')
-		return json_fail(j, "a string has an unknown escape");
-	if (json_unicode(j, &code))
+		return scan_fail(j, "a string has an unknown escape");
+	if (scan_unicode(j, &code))
 		return -1;
-	*n = json_utf8(code, out);
+	*n = scan_utf8(code, out);
 	return 0;
 }
 
-int json_string(struct json *j, char *buffer, size_t room, struct span *out)
+int scan_string(struct scan *j, char *buffer, size_t room, struct span *out)
 {
 	size_t n = 0;
-	if (json_expect(j, '"'))
+	if (scan_expect(j, '"'))
 		return -1;
 	for (;;) {
 		const char *run = j->at;
@@ -110,12 +110,12 @@ int json_string(struct json *j, char *buffer, size_t room, struct span *out)
 		memcpy(buffer + n, run, take);
 		n += take;
 		if (j->at >= j->end)
-			return json_fail(j, "a string does not end");
+			return scan_fail(j, "a string does not end");
 		if (*j->at++ == '"')
 			break;
 		char bytes[4];
 		size_t size = 0;
-		if (json_escape(j, bytes, &size))
+		if (scan_escape(j, bytes, &size))
 			return -1;
 		if (size <= room - n) {
 			memcpy(buffer + n, bytes, size);
@@ -133,47 +133,47 @@ int json_string(struct json *j, char *buffer, size_t room, struct span *out)
 	return 0;
 }
 
-int json_number(struct json *j, double *out)
+int scan_number(struct scan *j, double *out)
 {
 	char text[40];
 	size_t n = 0;
-	json_peek(j);
+	scan_peek(j);
 	while (n < sizeof text - 1 && j->at < j->end && strchr("+-.0123456789eE", *j->at) && *j->at)
 		text[n++] = *j->at++;
 	text[n] = 0;
 	char *stop;
 	*out = strtod(text, &stop);
-	return n && !*stop ? 0 : json_fail(j, "a number cannot be read");
+	return n && !*stop ? 0 : scan_fail(j, "a number cannot be read");
 }
 
-static int json_skip_string(struct json *j)
+static int scan_skip_string(struct scan *j)
 {
 	j->at++;
 	while (j->at < j->end && *j->at != '"')
 		j->at += *j->at == '\\' && j->end - j->at > 1 ? 2 : 1;
 	if (j->at >= j->end)
-		return json_fail(j, "a string does not end");
+		return scan_fail(j, "a string does not end");
 	j->at++;
 	return 0;
 }
 
-int json_skip(struct json *j)
+int scan_skip(struct scan *j)
 {
 	int depth = 0;
 	do {
-		int c = json_peek(j);
+		int c = scan_peek(j);
 		if (!c)
-			return json_fail(j, "the JSON text ends too early");
+			return scan_fail(j, "the JSON text ends too early");
 		if (c == '"') {
-			if (json_skip_string(j))
+			if (scan_skip_string(j))
 				return -1;
 			continue;
 		}
 		depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-		if (depth > JSON_DEPTH_MAX)
-			return json_fail(j, "nested too deeply");
+		if (depth > SCAN_DEPTH_MAX)
+			return scan_fail(j, "nested too deeply");
 		if (depth < 0 || (!depth && (c == ',' || c == ':')))
-			return json_fail(j, "this is not JSON");
+			return scan_fail(j, "this is not JSON");
 		j->at++;
 		while (!depth && j->at < j->end && !strchr(",:]} \t\r\n\"", *j->at) && c != '}' && c != ']')
 			j->at++; /* the rest of a number or a word */
