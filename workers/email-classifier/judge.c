@@ -12,7 +12,7 @@
 
 #define JUDGE_STRIDE  8 /* 16-bit weights of one feature, all models: 16 bytes, within one cache line */
 #define JUDGE_FOREIGN 0.55 /* sure enough that it is another language */
-#define JUDGE_STRANGE 0.25 /* of the features, so few known: the model has not read this language */
+#define JUDGE_FEW	  3
 
 struct judge {
 	struct lexicon lexicon;
@@ -115,9 +115,10 @@ static void judge_type(const struct hearing *h, enum type_id type, struct verdic
 		judge_say(v, h->tongue.code, h->tongue.confidence);
 		return;
 	}
-	int gibberish =
-		!h->gist.known_n && !strcmp(h->tongue.code, JUDGE_UNKNOWN); /* hashes collide: some of it always "is known" */
-	if (!h->known || gibberish || (h->foreign && (types[type].english_only || h->known < JUDGE_STRANGE * words)))
+	/* Hashes collide, so of any letters some "are known": of three words and no common one that says nothing. */
+	int strange = !h->gist.known_n && !strcmp(h->tongue.code, JUDGE_UNKNOWN);
+	if (!h->known || (strange && (types[type].english_only || h->f->words_n <= JUDGE_FEW)) ||
+		(h->foreign && types[type].english_only))
 		return;
 	if (type == TYPE_SENTIMENT || type == TYPE_PRIORITY) {
 		model_probability(&h->j->model[TYPE_SPAM], h->sum, h->f->n, p);
