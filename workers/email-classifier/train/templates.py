@@ -20,7 +20,7 @@ LABELS = {  # kind: (bill, receipt, category, spam)
     "near": ("not_bill", "not_receipt", None, "not_spam"),
     "scam": ("not_bill", "not_receipt", "marketing", "spam"),
 }
-COPIES = {"spam": 1, "bill": 12, "receipt": 12, "category": 12}  # real spam is there; it must not drown in ours
+COPIES = {"spam": 3, "bill": 12, "receipt": 12, "category": 12}  # real spam is there; it must not drown in ours
 COLUMN = {"bill": 0, "receipt": 1, "category": 2, "spam": 3}
 
 
