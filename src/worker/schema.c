@@ -11,6 +11,8 @@ static const char text[] =
 	"\"description\":\"letters, digits, dot, dash, underscore\"},"
 	"\"namespace\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128},"
 	"\"type\":{\"enum\":[\"process\",\"module\"]},"
+	"\"kind\":{\"enum\":[\"integrated\",\"managed\"],\"description\":\"of a process: integrated speaks the link; managed knows "
+	"nothing of Reeve and takes no jobs\"},"
 	"\"package\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":256,\"description\":\"name:version\"},"
 	"\"execution\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
 	"\"executable_path\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4095},\"args\":" TEXTS ","

@@ -260,6 +260,8 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 						  strcmp(json_string_value(json_object_get(json, "on_crash")), "demote") == 0
 					  ? WORKER_CRASH_DEMOTE
 					  : WORKER_CRASH_RESTART;
+	const char *kind = json_string_value(json_object_get(json, "kind"));
+	w->kind = kind && strcmp(kind, "managed") == 0 ? WORKER_MANAGED : WORKER_INTEGRATED;
 	w->enabled = !json_is_false(json_object_get(json, "enabled"));
 	w->wanted = w->enabled;
 	read_package(w, json_string_value(json_object_get(json, "package")));

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 enum worker_type { WORKER_PROCESS, WORKER_MODULE };
+enum worker_kind { WORKER_INTEGRATED, WORKER_MANAGED }; /* of a process: it speaks the link, or we only start it */
 enum worker_restart { WORKER_RESTART_ALWAYS, WORKER_RESTART_ON_FAILURE, WORKER_RESTART_NEVER };
 enum worker_on_crash {
 	WORKER_CRASH_RESTART,
@@ -51,6 +52,7 @@ struct worker_code { /* where the code is, as resolved from package and explicit
 struct worker {
 	char *id, *namespace;
 	enum worker_type type;
+	enum worker_kind kind;
 	char *package_name, *package_range; /* "data-processor", "1.2.3"; NULL when none is named */
 
 	char *executable_path, **args, **environment,
