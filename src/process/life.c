@@ -15,10 +15,10 @@ static void tell_running(struct process *p)
 	if (p->running || p->ending || p->exited)
 		return;
 	p->running = true;
-	host_spoke(p);
 	log_write(LOG_LEVEL_INFO, "worker_running", "worker=%s instance=%s pid=%d capabilities=%zu", i->worker->id, i->id,
 		i->pid, i->capability_n);
 	p->host->options.events.running(p->host->options.events.context, i);
+	host_spoke(p); /* what it holds was offered before, in HELLO */
 }
 
 /* ── from the keeper ── */
@@ -91,6 +91,8 @@ static enum errcode on_hello(void *context, const struct link_hello *hello, stru
 	i->capability_n = hello->capability_n;
 	if (hello->concurrency && hello->concurrency < i->concurrency)
 		i->concurrency = hello->concurrency; /* it cannot do more */
+	if (!hello->ready)
+		host_spoke(p); /* it still starts, so it holds nothing */
 	return E_OK;
 }
 
