@@ -43,6 +43,8 @@ void head_put(struct store_batch *b, const struct job *j, struct bytes input, bo
 	struct job_record r;
 	scoped(buf_fini) struct buf head = {0};
 	head_fill(j, &r);
+	if (j->state == JOB_PROCESSING && j->lease->started_at_ms) /* only attempts that failed are written */
+		r.attempts--;
 	buf_reserve(&head, 500);
 	job_record_encode(&r, &head);
 	if (with_body)

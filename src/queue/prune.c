@@ -1,5 +1,6 @@
 /* Old results go, a slice at a time: the reader thread looks for them and fills the batch, the loop thread commits it.
- * Ids are in order of submission and nothing finishes before: past the first id that is younger than the wait, stop. */
+ * Ids are in order of submission and nothing finishes before that: past the first id that is younger than the shortest time
+ * that any queue keeps results, stop. */
 #include "queue/state.h"
 
 enum { SLICE = 500, SCAN = 5000, REST_MS = 60000 };
@@ -20,7 +21,7 @@ static bool look(void *context, const struct store_row *row)
 	struct job_record r;
 	p->last_id = row->key.id;
 	p->looked_at++;
-	if (id_time_ms(row->key.id) > p->now_ms) {
+	if (id_time_ms(row->key.id) > p->until_ms) {
 		p->at_end = true;
 		return false;
 	}
@@ -55,12 +56,23 @@ static void looked(void *context, enum errcode code)
 	committed(qs, code);
 }
 
+static int64_t shortest_keep(const struct queues *qs)
+{
+	int64_t shortest = INT64_MAX;
+	for (size_t i = 0; i < qs->room; i++) {
+		if (qs->table[i] && qs->table[i]->limits.keep_results_ms < shortest)
+			shortest = qs->table[i]->limits.keep_results_ms;
+	}
+	return shortest == INT64_MAX ? 0 : shortest;
+}
+
 void prune_tick(struct queues *qs)
 {
 	struct prune *p = &qs->prune;
 	if (p->busy || qs->now_ms < p->next_at_ms || qs->full)
 		return;
 	*p = (struct prune){.busy = true, .cursor = p->cursor, .now_ms = qs->now_ms, .batch = store_batch_new()};
+	p->until_ms = qs->now_ms - shortest_keep(qs);
 	struct store_range range = {.table = STORE_DONE, .from.id = p->cursor, .scan_max = SCAN};
 	qs->store->ops->list(qs->store, &range, look, looked, qs);
 }

@@ -81,7 +81,7 @@ struct change {
 struct prune {
 	bool busy;
 	uint64_t cursor;
-	int64_t next_at_ms, now_ms;
+	int64_t next_at_ms, now_ms, until_ms;
 	struct store_batch *batch; /* filled on the reader thread */
 	unsigned looked_at, deleted;
 	uint64_t last_id;
