@@ -32,7 +32,14 @@ static void fill_disk(struct world *w)
 
 /* ── clients ── */
 
+static void forget(struct list *asked)
+{
+	list_remove(asked);
+	free(asked);
+}
+
 struct sent {
+	struct list link; /* in world.asked; first member */
 	struct world *w;
 	int key;
 };
@@ -45,8 +52,7 @@ static void on_submitted(void *context, const struct submit_reply *r)
 		struct sim_job *j = idmap_get(&w->jobs, r->ids[i]);
 		sim_note(w, "submitted", r->ids[i], r->code);
 		if (r->existing[i]) {
-			SIM_CHECK(
-				w, r->code || (j && (j->told || j->state == SIM_ENDED)), "key: an earlier job that was never kept");
+			SIM_CHECK(w, r->code || (j && j->state != SIM_SENT), "key: an earlier job that was never kept");
 			continue;
 		}
 		if (r->code) {
@@ -59,7 +65,7 @@ static void on_submitted(void *context, const struct submit_reply *r)
 	}
 	if (s->key >= 0)
 		w->keys[s->key].sent = false;
-	free(s);
+	forget(&s->link);
 }
 
 static void random_spec(struct world *w, int queue, struct job_spec *spec)
@@ -84,7 +90,8 @@ static void random_spec(struct world *w, int queue, struct job_spec *spec)
 static struct sent *sent_new(struct world *w, int key)
 {
 	struct sent *s = NEW(struct sent);
-	*s = (struct sent){w, key};
+	*s = (struct sent){.w = w, .key = key};
+	list_append(&w->asked, &s->link);
 	return s;
 }
 
@@ -104,7 +111,7 @@ static void submit(struct world *w)
 	sim_note(w, "submit", n, code);
 	if (code) {
 		SIM_CHECK(w, code == E_NO_SPACE, "submit: refused with %s", err_word(code));
-		free(s);
+		forget(&s->link);
 		return;
 	}
 	w->counts[DID_SUBMIT] += n;
@@ -133,7 +140,7 @@ static void submit_with_key(struct world *w)
 	enum errcode code = queues_submit(w->qs, &spec, 1, w->now_ms, on_submitted, s, NULL);
 	if (code) {
 		SIM_CHECK(w, code == E_NO_SPACE, "submit: refused with %s", err_word(code));
-		free(s);
+		forget(&s->link);
 		return;
 	}
 	w->waiting_batches++;
@@ -306,6 +313,7 @@ static void crash_worker(struct world *w)
 }
 
 struct item_told {
+	struct list link; /* in world.asked; first member */
 	struct world *w;
 	uint64_t id, key;
 };
@@ -316,7 +324,7 @@ static void on_item_durable(void *context, enum errcode code)
 	struct sim_job *j = idmap_get(&t->w->jobs, t->id);
 	if (j && !code)
 		j->items_durable |= 1u << t->key;
-	free(t);
+	forget(&t->link);
 }
 
 static void emit(struct world *w)
@@ -325,7 +333,8 @@ static void emit(struct world *w)
 	if (!j)
 		return;
 	struct item_told *t = NEW(struct item_told);
-	*t = (struct item_told){w, j->id, sim_random(w, 32)};
+	*t = (struct item_told){.w = w, .id = j->id, .key = sim_random(w, 32)};
+	list_append(&w->asked, &t->link);
 	enum errcode code =
 		queue_item(w->qs, j->id, j->fence, t->key, bytes_of("an item"), w->now_ms, on_item_durable, t, NULL);
 	sim_note(w, "item", j->id, t->key);

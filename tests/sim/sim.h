@@ -62,6 +62,7 @@ struct world {
 	struct queue_hooks hooks;
 	bool full, paused[SIM_QUEUES];
 	struct list live; /* struct sim_job: sent or live */
+	struct list asked; /* contexts of callbacks under way: an engine that dies never calls them */
 	int live_n, processing_n;
 	struct idmap jobs; /* every struct sim_job by id */
 	struct sim_fence stale[SIM_STALE];

@@ -67,6 +67,7 @@ void world_init(struct world *w, uint64_t seed, bool trace)
 {
 	*w = (struct world){.seed = seed, .random = seed * 7919 + 1, .trace = trace, .now_ms = 1760000000000};
 	list_init(&w->live);
+	list_init(&w->asked);
 	hooks_init(w);
 	store_memory_open(NULL, &w->store, NULL);
 	world_open_queues(w);
@@ -92,6 +93,8 @@ void world_crash(struct world *w)
 	sim_note(w, "ENGINE", durable, 0);
 	store_memory_crash(w->store, w->full ? 0 : durable, &next);
 	queues_free(w->qs);
+	list_each(&w->asked, l) free(l);
+	list_init(&w->asked);
 	w->store = next;
 	if (sim_chance(w, 30)) /* the clock is another after the restart */
 		w->now_ms -= (int64_t)sim_random(w, 5000);
