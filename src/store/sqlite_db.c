@@ -150,6 +150,8 @@ enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t *epoch, s
 		code = db_exec(d, "COMMIT", e);
 	if (code) {
 		db_rollback(d);
+		if (!strstr(e ? e->text : path, path))
+			err_prefix(e, "%s", path);
 		return code;
 	}
 	*epoch = (uint64_t)value;
