@@ -25,6 +25,7 @@ void clock_tick(void *daemon)
 static void supervise(void *context)
 {
 	struct daemon *d = context;
+	d->supervise_at_ms = 0;
 	supervisor_tick(d->supervisor, clock_now(d));
 	stop_check(d);
 }
@@ -32,6 +33,7 @@ static void supervise(void *context)
 static void deliver(void *context)
 {
 	struct daemon *d = context;
+	d->deliver_at_ms = 0;
 	dispatch_tick(d->dispatch, clock_now(d));
 }
 
@@ -51,20 +53,26 @@ void clock_want_turn(void *daemon)
 	loop_defer(d->loop, &d->turn);
 }
 
-static void wake(struct daemon *d, struct loop_timer *t, int64_t at_ms)
+/* The earliest of all that were asked for; a tick asks again for what is still to come. */
+static void wake(struct daemon *d, struct loop_timer *t, int64_t *earliest_ms, int64_t at_ms)
 {
+	if (*earliest_ms && *earliest_ms <= at_ms)
+		return;
+	*earliest_ms = at_ms;
 	int64_t wait = at_ms - clock_now(d);
 	loop_timer_set(t, wait < 0 ? 0 : wait);
 }
 
 void clock_wake_dispatch(void *daemon, int64_t at_ms)
 {
-	wake(daemon, ((struct daemon *)daemon)->deliver, at_ms);
+	struct daemon *d = daemon;
+	wake(d, d->deliver, &d->deliver_at_ms, at_ms);
 }
 
 void clock_wake_supervisor(void *daemon, int64_t at_ms)
 {
-	wake(daemon, ((struct daemon *)daemon)->supervise, at_ms);
+	struct daemon *d = daemon;
+	wake(d, d->supervise, &d->supervise_at_ms, at_ms);
 }
 
 void clock_open(struct daemon *d)

@@ -43,6 +43,7 @@ struct daemon {
 	struct link_clients *clients;
 
 	struct loop_timer *tick, *supervise, *deliver, *recover; /* queue and runs; supervisor; dispatch; end of recovery */
+	int64_t supervise_at_ms, deliver_at_ms; /* when those timers fire; 0: they are off */
 	struct message turn; /* dispatch_turn at the end of the loop's turn */
 	bool turn_wanted;
 	int64_t started_at_ms;

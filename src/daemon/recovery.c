@@ -9,19 +9,82 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CRASHED_PREFIX "crashed/" /* in STORE_SETTING: {"n","at_ms"} of a worker whose module crashed the engine */
+
+struct blamed { /* workers whose module crashed */
+	char worker[WORKER_ID_MAX + 1], evidence[256];
+};
+
+struct blame {
+	struct daemon *daemon;
+	struct blamed workers[16];
+	size_t n;
+};
+
+/* "<worker id>-<6 hex>" */
+static void remember(struct blame *b, const struct module_crumb *crumb)
+{
+	const char *dash = strrchr(crumb->instance, '-');
+	size_t n = dash ? (size_t)(dash - crumb->instance) : 0;
+	if (n == 0 || n > WORKER_ID_MAX || b->n == ARRAY_SIZE(b->workers))
+		return;
+	struct blamed *to = &b->workers[b->n];
+	memcpy(to->worker, crumb->instance, n);
+	to->worker[n] = 0;
+	snprintf(to->evidence, sizeof to->evidence, "%s", crumb->evidence);
+	for (size_t k = 0; k < b->n; k++)
+		if (strcmp(b->workers[k].worker, to->worker) == 0)
+			return;
+	b->n++;
+}
+
 static void blame(void *context, const struct module_crumb *crumb)
 {
-	struct daemon *d = context;
+	struct blame *b = context;
+	struct daemon *d = b->daemon;
 	struct job *j;
 	struct job_error evidence = {.code = "crashed", .retryable = 1};
 	if (!crumb->crashed)
 		return;
 	log_write(LOG_LEVEL_ERROR, "module_panic", "instance=%s capability=%s %s", crumb->instance, crumb->capability,
 		crumb->evidence);
+	remember(b, crumb);
 	snprintf(evidence.message, sizeof evidence.message, "%s", crumb->evidence);
 	if (crumb->job && queue_reclaim(d->queues, crumb->job, crumb->fence, clock_now(d), d, &j) == E_OK) {
 		job_started(j, clock_now(d));
 		queue_crashed(d->queues, crumb->job, crumb->fence, &evidence, clock_now(d), NULL);
+	}
+}
+
+/* How often within the worker's window, this time included; kept in the store, for the engine that counts dies of it. */
+static unsigned count_crash(struct daemon *d, const struct worker *w)
+{
+	char name[WORKER_ID_MAX + sizeof CRASHED_PREFIX + 1];
+	scoped(buf_fini) struct buf body = {0};
+	int64_t now_ms = clock_now(d), n = 0, at_ms = 0;
+	snprintf(name, sizeof name, CRASHED_PREFIX "%s", w->id);
+	struct store_key key = {.text = bytes_of(name)};
+	json_t *before = NULL;
+	if (d->store->ops->read(d->store, STORE_SETTING, key, NULL, &body, NULL) == E_OK)
+		before = json_loadb(body.data, body.size, 0, NULL);
+	n = json_integer_value(json_object_get(before, "n"));
+	at_ms = json_integer_value(json_object_get(before, "at_ms"));
+	json_decref(before);
+	n = now_ms - at_ms < w->restart_window_ms ? n + 1 : 1;
+	buf_clear(&body);
+	buf_format(&body, "{\"n\":%lld,\"at_ms\":%lld}", (long long)n, (long long)now_ms);
+	struct store_batch *b = store_batch_new();
+	store_batch_put(b, STORE_SETTING, key, (struct bytes){0}, buf_bytes(&body));
+	queues_commit(d->queues, b, NULL, NULL);
+	return (unsigned)n;
+}
+
+static void blame_workers(struct blame *b)
+{
+	for (size_t k = 0; k < b->n; k++) {
+		const struct worker *w = supervisor_find(b->daemon->supervisor, b->workers[k].worker);
+		if (w && w->type == WORKER_MODULE)
+			supervisor_blame(b->daemon->supervisor, w->id, count_crash(b->daemon, w), b->workers[k].evidence);
 	}
 }
 
@@ -43,11 +106,13 @@ static void recovered(void *context)
 
 enum errcode recovery_adopt(struct daemon *d, struct err *e)
 {
-	module_crumbs(d->modules, blame, d);
+	struct blame b = {.daemon = d};
+	module_crumbs(d->modules, blame, &b);
 	supervisor_hold(d->supervisor, true);
 	enum errcode code = workers_add_all(d, e);
 	if (code)
 		return code;
+	blame_workers(&b);
 	if (d->processes)
 		process_recover(d->processes, adopt, recovered, d);
 	else

@@ -206,6 +206,13 @@ static enum errcode initialize(void *context, struct instance *i, bool *later, s
 	return module_initialize(d->modules, i, on_loaded, d, e);
 }
 
+static enum errcode resolve(void *context, struct instance *i, struct err *e)
+{
+	struct daemon *d = context;
+	enum errcode code = workers_resolve(d, i->worker, e);
+	return code || i->worker->type == WORKER_MODULE || !d->processes ? code : process_check(d->processes, i, e);
+}
+
 static void log_change(const struct instance *i)
 {
 	const struct instance_error *x = &i->last_error;
@@ -221,10 +228,10 @@ static void on_changed(void *context, struct instance *i, enum instance_state fr
 {
 	struct daemon *d = context;
 	log_change(i);
-	if (from == INSTANCE_RUNNING) {
-		registry_remove(d->registry, i);
+	if (from == INSTANCE_RUNNING)
+		registry_remove(d->registry, i); /* what it has in hand it may finish while it is stopping */
+	if (i->state == INSTANCE_STOPPED || i->state == INSTANCE_FAILED)
 		dispatch_instance_gone(d->dispatch, i);
-	}
 	if (i->state == INSTANCE_RUNNING) {
 		registry_add(d->registry, i);
 		dispatch_instance_running(d->dispatch, i);
@@ -237,6 +244,7 @@ static void on_gone(void *context, struct instance *i)
 {
 	struct daemon *d = context;
 	registry_remove(d->registry, i);
+	dispatch_instance_gone(d->dispatch, i);
 	stop_check(d);
 }
 
@@ -253,6 +261,7 @@ static void open_supervisor(struct daemon *d)
 	struct supervisor_calls calls = {.context = d,
 		.runner = runner_of,
 		.initialize = initialize,
+		.resolve = resolve,
 		.changed = on_changed,
 		.gone = on_gone,
 		.worker_gone = on_worker_gone,

@@ -573,6 +573,8 @@ static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
 		instance_set_error(
 			i, "timeout", "start", true, now_ms, "%s: not ready after %lld ms", why, (long long)w->start_timeout_ms);
 		i->runner->kill(i, why);
+	} else if (i->state == INSTANCE_STARTING) {
+		wake_at(s, i->state_since_ms + w->start_timeout_ms + 1);
 	} else if (i->next_try_at_ms && now_ms >= i->next_try_at_ms && !s->ending && w->wanted && !i->leaving) {
 		start(s, i);
 	} else if (i->next_try_at_ms > now_ms) {
