@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LANGUAGE_HANDLES  8 /* threads beyond that wait */
+#define LANGUAGE_LONG	  80 /* bytes */
 #define LANGUAGE_SHORTEST 25 /* bytes: below, the library guesses */
 
 struct language {
@@ -62,9 +64,30 @@ static void language_give(struct language *l, struct handle h)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* Looked for before the library is asked, which leaks and prints when one is missing. */
+static int language_files(const char *conf, const char *directory, char *why, size_t why_size)
+{
+	FILE *file = fopen(conf, "re");
+	char line[256], path[4096];
+	int n = 0, missing = 0;
+	while (file && !missing && fgets(line, sizeof line, file)) {
+		line[strcspn(line, " \t\r\n#")] = 0;
+		snprintf(path, sizeof path, "%s/%s", directory, line);
+		missing = *line && access(path, R_OK);
+		n += *line != 0;
+	}
+	if (file)
+		fclose(file);
+	if (missing)
+		snprintf(why, why_size, "no language data: %s cannot be read (the package libexttextcat-data has it)", path);
+	else if (!n)
+		snprintf(why, why_size, "no language data: %s names no fingerprints", conf);
+	return missing || !n ? -1 : 0;
+}
+
 struct language *language_open(const char *conf, const char *directory, char *why, size_t why_size)
 {
-	struct language *l = calloc(1, sizeof *l);
+	struct language *l = language_files(conf, directory, why, why_size) ? NULL : calloc(1, sizeof *l);
 	struct handle h;
 	if (!l)
 		return NULL;
@@ -74,8 +97,7 @@ struct language *language_open(const char *conf, const char *directory, char *wh
 	if (asprintf(&l->directory, "%s/", directory) < 0)
 		l->directory = NULL;
 	if (!l->conf || !l->directory || language_take(l, &h)) {
-		snprintf(why, why_size, "no language data: %s names files in %s (the package libexttextcat-data has them)",
-			conf, directory);
+		snprintf(why, why_size, "no language data: libexttextcat cannot use %s with %s", conf, directory);
 		language_close(l);
 		return NULL;
 	}
@@ -155,8 +177,9 @@ static void language_statistics(struct tongue *t, struct language *l, struct spa
 	if (n > 0 && g->votes[LEXICON_EN] > 1 && language_votes_for(g, h.out[pick].name) < g->votes[LEXICON_EN] / 2.0 &&
 		ascii)
 		n = 0; /* its small words are English: let these decide */
-	if (n > 0 && n <= 3)
-		language_say(t, h.out[pick].name, (n == 1 ? 0.95 : pick ? 0.8 : 0.6) * (s.size < 80 ? 0.85 : 1));
+	int clear = n == 1 || pick; /* of several candidates for a short text the first is right one time in three */
+	if (n > 0 && n <= 3 && (clear || s.size >= LANGUAGE_LONG))
+		language_say(t, h.out[pick].name, (n == 1 ? 0.95 : pick ? 0.8 : 0.6) * (s.size < LANGUAGE_LONG ? 0.85 : 1));
 	language_give(l, h);
 }
 
