@@ -147,6 +147,11 @@ SUBJECTS = {
 
 MAIN = {
     "bill": lines("""
+        Invoice attached.
+        Your service will be cut off unless you pay the overdue balance of {money}.
+        You owe {money}. Please pay by {date}.
+        Autopay of {money} is scheduled for {date}, your statement is ready.
+        The attached invoice is due in {small} days.
         Your bill of {money} is ready for payment.
         Your {utility} bill for this month is {money}.
         Your monthly {utility} bill is now available online.
@@ -191,6 +196,13 @@ MAIN = {
         Your credit card payment is due. Minimum amount {money}.
         Please settle invoice no. {number} at your convenience. Sum: {money}."""),
     "receipt": lines("""
+        Your subscription payment of {money} was processed successfully.
+        Receipt attached.
+        Payment successful: {money} to {firm}.
+        Your tax refund of {money} has been deposited into your account.
+        Your payment was successful. Amount: {money}.
+        We have charged {money} to your card for your monthly subscription.
+        The receipt for your stay is attached.
         Thank you for your purchase at {firm}. Total {money}.
         Thank you for your order. Order number {number}. Order total: {money}.
         Thank you for your order.
@@ -227,6 +239,11 @@ MAIN = {
         Your parking receipt: {small} hours, {money} paid.
         Store receipt: cash {money}, change {money}. Thank you, come again."""),
     "business": lines("""
+        Please find the minutes from yesterday's call. Action items are listed below.
+        We regret to inform you that your application was not successful.
+        Please approve the purchase order by end of day, it is needed for the launch.
+        Your appointment is confirmed for {day} at {hour}.
+        Hi team, the action items from the review are below.
         Meeting scheduled for {day} at {hour}.
         The meeting on {topic} is moved to {day} at {hour}.
         Please review {topic} before {day}.
@@ -320,6 +337,10 @@ MAIN = {
         Last chance to save on {product} before prices go up.
         Subscribe now and receive a free gift with your first issue."""),
     "support": lines("""
+        The server is down and customers cannot check out, please look into it.
+        I cannot connect to the wifi after the update.
+        This is the worst service ever, I want to file a complaint.
+        The production database is down, we need someone on this now.
         I cannot log in to {device}, it says my password is wrong.
         {device} crashes every time I open it. What should I do?
         How do I install {device} on my computer?
@@ -398,6 +419,8 @@ MAIN = {
         happy happy great day
         Bills were introduced in congress to limit the tax."""),
     "scam": lines("""
+        Dear beneficiary, you have been awarded {money} million by the United Nations. Reply with your bank details.
+        Cheap meds online, no prescription needed, order now!!!
         Congratulations! You've won a lottery!
         Congratulations, you have won {money} million in the international lottery. Contact our agent to claim your prize.
         You are a winner! Claim your prize now.
