@@ -51,13 +51,14 @@ struct api {
 	int64_t started_at_ms;
 	int keeper_pid; /* 0: none */
 	const bool *recovering, *stopping; /* the daemon's */
+	bool collects; /* the API's own: `metrics` knows what to ask it */
 };
 
 extern const struct http_route *const api_routes[]; /* tables, NULL last: struct http_options.routes */
 
 extern const struct http_route blob_routes[], capability_routes[], dead_routes[], event_routes[], health_routes[],
-	invoke_routes[], job_routes[], metric_routes[], openapi_routes[], pipeline_routes[], queue_routes[], run_routes[],
-	status_routes[], worker_routes[];
+	invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[], pipeline_routes[], queue_routes[],
+	run_routes[], status_routes[], worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
@@ -67,12 +68,32 @@ void api_add_error(struct buf *out, const struct job_error *error);
 void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
-/* Is `input` what the capability's input_schema asks for? E_OK when nobody who runs has one. `pointer` (264 bytes) gets the
- * place within the request ("/input/types/0"). input.c */
-enum errcode api_check_input(
-	struct api *a, struct bytes namespace, struct bytes capability, struct bytes input, char *pointer, struct err *e);
+/* Jobs as a client asks for them. submission_parse runs on any thread and touches nothing else. submit_parse.c */
+struct submission {
+	struct buf body; /* what the specs point into */
+	bool ndjson;
+	int64_t now_ms;
+	struct bytes namespace, idempotency_key, traceparent; /* of the request: for jobs that do not say */
+	bool many; /* set by what the body is */
+	struct job_spec *specs;
+	size_t n, room;
+	char **texts; /* decoded strings */
+	size_t text_n;
+	struct err error;
+	int status; /* of the answer to the error; 0: by its code */
+	char pointer[300]; /* of what is wrong in the body, or "" */
+};
+enum errcode submission_parse(struct submission *s); /* fills error and pointer when it fails */
+void submission_fini(struct submission *s);
 
-/* What happened, told by the wiring: becomes events and metrics. events.c */
+/* The input schema of a capability that is served now, or NULL. Stays valid for the life of the process. input.c */
+struct schema;
+const struct schema *api_input_schema(struct api *a, struct bytes namespace, struct bytes capability);
+
+/* For http_options.answered (context: struct api): counts requests. metrics.c */
+void api_answered(void *api, const struct http_route *route, int status, uint64_t took_us);
+
+/* What happened, told by the wiring: becomes events. happened.c */
 void api_job_ended(struct api *a, const struct job *j, const struct job_outcome *o);
 void api_job_progress(struct api *a, const struct job *j, int percent, struct bytes message);
 void api_instance_changed(struct api *a, const struct instance *i);

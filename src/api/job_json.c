@@ -1,6 +1,7 @@
 /* A job as clients see it, live or over. */
 #include "api/api.h"
 
+#include "base/json_span.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
 #include "wire/id.h"
@@ -23,7 +24,7 @@ void api_add_error(struct buf *out, const struct job_error *error)
 	buf_text(out, "{\"code\":");
 	buf_json_string(out, bytes_of(error->code));
 	buf_text(out, ",\"message\":");
-	buf_json_string(out, bytes_of(error->message));
+	buf_json_utf8(out, bytes_of(error->message)); /* it may be cut within a character */
 	buf_format(out, ",\"retryable\":%s}", error->retryable ? "true" : "false");
 }
 
@@ -34,7 +35,7 @@ static void add_progress(struct buf *out, const struct job_view *v)
 		return;
 	}
 	buf_format(out, ",\"progress\":{\"percent\":%d,\"message\":", v->progress_percent);
-	buf_json_string(out, v->progress_message);
+	buf_json_utf8(out, v->progress_message);
 	buf_text(out, "}");
 }
 
@@ -61,7 +62,10 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 		buf_format(out, ",\"run_id\":\"%s\"", text);
 	}
 	buf_text(out, ",\"result\":");
-	buf_add(out, result.size ? result.data : "null", result.size ? result.size : 4);
+	if (result.size && json_span_check(result, NULL) != E_OK)
+		buf_json_utf8(out, result); /* a capability with REEVE_BINARY_OUTPUT */
+	else
+		buf_add(out, result.size ? result.data : "null", result.size ? result.size : 4);
 	buf_text(out, ",\"error\":");
 	if (v->error.code[0])
 		api_add_error(out, &v->error);

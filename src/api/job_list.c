@@ -1,221 +1,243 @@
-/* GET /v1/jobs and /v1/dead: live jobs from memory, the others from the store, in one order: newest first. */
+/* job_list.c - GET /v1/jobs and /v1/dead: jobs of several tables as one list, newest first, a page at a time.
+ *
+ * Ids grow with time, so each table is read downwards from the cursor and the three are merged. The reader thread filters;
+ * the loop looks live jobs up again, since a row of STORE_JOB says how the job was when it was written. A table that was
+ * not read to its end bounds the page: what may still come below that id waits for the next one. */
 #include "api/api.h"
 
+#include "base/json_span.h"
 #include "base/mem.h"
 #include "wire/id.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct entry {
+enum { SCAN_MAX = 20000 }; /* rows looked at for one page, of one table */
+
+struct what {
+	const char *name; /* "jobs", "dead": the member of the answer */
+	bool live, done, dead; /* which tables */
+	int state; /* only this one, or -1 */
+};
+
+struct found {
 	uint64_t id;
-	char *json;
+	bool live;
+	char *json; /* of those that are over */
 };
 
 struct listing {
 	struct api *api;
-	struct http_request *request;
-	const char *member; /* "jobs", "dead" */
-	char *namespace, *capability, *tag; /* "" : any */
-	int state; /* enum job_state, or -1 */
-	bool live, done, dead; /* where to look */
-	uint64_t before;
+	struct http_request *request; /* NULL: the client has gone */
+	struct what what;
+	char *namespace, *capability, *tag;
 	unsigned limit;
-	struct entry *entries;
-	size_t n, room;
-	size_t from_here; /* of one source */
+	uint64_t before; /* 0: from the newest */
+	struct found *found;
+	size_t n;
+	/* of the table that is being read */
+	enum store_table table;
+	size_t of_table, looked_at;
+	uint64_t last_id;
+	uint64_t bound; /* nothing below it is complete */
 };
-
-enum { SCAN_MAX = 100000 }; /* rows looked at for one page */
-
-/* ── filter ── */
-
-static bool text_fits(const char *wanted, struct bytes is)
-{
-	return !*wanted || bytes_equal(bytes_of(wanted), is);
-}
-
-static bool has_tag(const char *tag, struct bytes tags)
-{
-	if (!*tag)
-		return true;
-	scoped(buf_fini) struct buf quoted = {0};
-	buf_json_string(&quoted, bytes_of(tag));
-	return tags.size && memmem(tags.data, tags.size, quoted.data, quoted.size);
-}
-
-static bool fits(const struct listing *l, const struct job_view *v)
-{
-	enum job_state shown = v->state == JOB_SETTLING ? JOB_PROCESSING : v->state;
-	return (l->state < 0 || (int)shown == l->state) && text_fits(l->namespace, v->namespace) &&
-		   text_fits(l->capability, v->capability) && has_tag(l->tag, v->tags);
-}
-
-/* False: this source has given enough. One more than the limit tells that there is more. */
-static bool add(struct listing *l, const struct job_view *v)
-{
-	struct buf json = {0};
-	if (l->from_here > l->limit)
-		return false;
-	if (l->n == l->room)
-		l->entries = mem_resize(l->entries, (l->room = l->room ? l->room * 2 : 64) * sizeof *l->entries);
-	api_add_job(&json, v, (struct bytes){0});
-	l->entries[l->n++] = (struct entry){v->id, buf_take(&json)};
-	l->from_here++;
-	return true;
-}
-
-/* ── sources ── */
-
-static bool visit_live(void *context, struct job *j)
-{
-	struct listing *l = context;
-	struct job_view view;
-	if (l->before && j->id >= l->before)
-		return true;
-	job_get_view(l->api->queues, j, &view);
-	return !fits(l, &view) || add(l, &view);
-}
-
-static bool visit_row(void *context, const struct store_row *row)
-{
-	struct listing *l = context;
-	struct job_view view;
-	if (job_view_decode(row->table, row->key.id, row->head, &view, NULL) != E_OK)
-		return true; /* one damaged record costs only itself */
-	return !fits(l, &view) || add(l, &view);
-}
-
-static void scan(struct listing *l, struct store_reader *reader, enum store_table table)
-{
-	struct store_range range = {.table = table, .descending = true, .scan_max = SCAN_MAX};
-	if (l->before)
-		range.from.id = l->before - 1;
-	l->from_here = 0;
-	store_reader_scan(reader, &range, visit_row, l, NULL);
-}
-
-static void work(void *context, struct store_reader *reader)
-{
-	struct listing *l = context;
-	if (l->done)
-		scan(l, reader, STORE_DONE);
-	if (l->dead)
-		scan(l, reader, STORE_DEAD);
-}
-
-/* ── answer ── */
-
-static int newest_first(const void *a, const void *b)
-{
-	uint64_t x = ((const struct entry *)a)->id, y = ((const struct entry *)b)->id;
-	return (x < y) - (x > y);
-}
 
 static void listing_free(struct listing *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free(l->entries[i].json);
-	free(l->entries);
+		free(l->found[i].json);
+	free(l->found);
 	free(l->namespace);
 	free(l->capability);
 	free(l->tag);
 	free(l);
 }
 
-/* A job that ended between the look into memory and the look into the store stands there twice: the later look wins. */
-static void add_entries(struct listing *l, struct buf *out, char cursor[ID_TEXT_SIZE])
+static bool has_tag(struct bytes tags, const char *wanted)
 {
-	unsigned shown = 0;
-	qsort(l->entries, l->n, sizeof *l->entries, newest_first);
-	*cursor = 0;
-	for (size_t i = 0; i < l->n; i++) {
-		if (i + 1 < l->n && l->entries[i + 1].id == l->entries[i].id)
-			continue;
-		if (shown == l->limit)
-			return;
-		if (shown++)
-			buf_text(out, ",");
-		buf_text(out, l->entries[i].json);
-		if (shown == l->limit && i + 1 < l->n)
-			id_format(l->entries[i].id, cursor);
+	struct bytes tag;
+	size_t at = 0;
+	bool found = false;
+	while (!found && tags.size && json_span_next(tags, &at, &tag)) {
+		scoped(buf_fini) struct buf text = {0};
+		found = json_span_string(tag, &text) && bytes_equal(buf_bytes(&text), bytes_of(wanted));
 	}
+	return found;
 }
 
-static void answer(void *context)
+static bool fits(const struct listing *l, const struct job_view *v)
+{
+	struct bytes namespace = v->namespace.size ? v->namespace : bytes_of("default");
+	return (!l->namespace || bytes_equal(namespace, bytes_of(l->namespace))) &&
+		   (!l->capability || bytes_equal(v->capability, bytes_of(l->capability))) &&
+		   (!l->tag || has_tag(v->tags, l->tag)) &&
+		   (l->table == STORE_JOB || l->what.state < 0 || (int)v->state == l->what.state);
+}
+
+static bool on_row(void *context, const struct store_row *row)
 {
 	struct listing *l = context;
-	struct http_request *r = l->request;
-	if (r) {
-		struct buf out = {0};
-		char cursor[ID_TEXT_SIZE];
+	struct job_view v;
+	if (l->of_table == l->limit || l->looked_at == SCAN_MAX)
+		return false;
+	l->last_id = row->key.id;
+	l->looked_at++;
+	if (job_view_decode(row->table, row->key.id, row->head, &v, NULL) != E_OK || !fits(l, &v))
+		return true;
+	struct found f = {.id = row->key.id, .live = row->table == STORE_JOB};
+	if (!f.live) {
+		struct buf json = {0};
+		api_add_job(&json, &v, (struct bytes){NULL, 0});
+		f.json = buf_take(&json);
+	}
+	l->found = mem_resize(l->found, (l->n + 1) * sizeof *l->found);
+	l->found[l->n++] = f;
+	l->of_table++;
+	return true;
+}
+
+static void read_table(struct listing *l, struct store_reader *reader, enum store_table table)
+{
+	struct store_range range = {.table = table, .descending = true, .scan_max = SCAN_MAX + 1};
+	if (l->before == 1)
+		return;
+	range.from.id = l->before ? l->before - 1 : 0;
+	range.from.sub = UINT64_MAX >> 1;
+	if (!range.from.id)
+		range.from = (struct store_key){0};
+	l->table = table;
+	l->of_table = l->looked_at = 0;
+	store_reader_scan(reader, &range, on_row, l, NULL);
+	if ((l->of_table == l->limit || l->looked_at == SCAN_MAX) && l->last_id > l->bound)
+		l->bound = l->last_id;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	uint64_t x = ((const struct found *)a)->id, y = ((const struct found *)b)->id;
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void work(void *context, struct store_reader *reader)
+{
+	struct listing *l = context;
+	if (l->what.live)
+		read_table(l, reader, STORE_JOB);
+	if (l->what.done)
+		read_table(l, reader, STORE_DONE);
+	if (l->what.dead)
+		read_table(l, reader, STORE_DEAD);
+	if (l->n)
+		qsort(l->found, l->n, sizeof *l->found, newest_first);
+}
+
+/* Settling shows as processing, and is listed as that. */
+static bool live_fits(const struct listing *l, const struct job_view *v)
+{
+	int state = v->state == JOB_SETTLING ? JOB_PROCESSING : (int)v->state;
+	return l->what.state < 0 || state == l->what.state;
+}
+
+static bool add(struct listing *l, const struct found *f, struct buf *out, bool first)
+{
+	struct job_view v;
+	struct job *j = f->live ? queues_find(l->api->queues, f->id) : NULL;
+	if (f->live && !j)
+		return false; /* it ended meanwhile: it is, or soon will be, in another table */
+	if (j) {
+		job_get_view(l->api->queues, j, &v);
+		if (!live_fits(l, &v))
+			return false;
+	}
+	if (!first)
+		buf_text(out, ",");
+	if (j)
+		api_add_job(out, &v, (struct bytes){NULL, 0});
+	else
+		buf_text(out, f->json);
+	return true;
+}
+
+static void answer(struct listing *l)
+{
+	struct buf out = {0};
+	unsigned n = 0;
+	uint64_t cursor = l->bound, last = 0;
+	buf_format(&out, "{\"%s\":[", l->what.name);
+	for (size_t i = 0; i < l->n && l->found[i].id >= l->bound; i++) {
+		if (l->found[i].id == last)
+			continue; /* it moved from one table to another between two reads */
+		if (n == l->limit) {
+			cursor = last;
+			break;
+		}
+		last = l->found[i].id;
+		n += add(l, &l->found[i], &out, n == 0);
+	}
+	char text[ID_TEXT_SIZE];
+	id_format(cursor, text);
+	buf_format(&out, cursor ? "],\"cursor\":\"%s\"}" : "],\"cursor\":null}%.0s", text);
+	http_reply_buf(l->request, 200, "application/json", &out);
+}
+
+static void done(void *context)
+{
+	struct listing *l = context;
+	if (l->request) {
+		struct http_request *r = l->request;
 		http_set_data(r, NULL, NULL);
-		buf_format(&out, "{\"%s\":[", l->member);
-		add_entries(l, &out, cursor);
-		if (*cursor)
-			buf_format(&out, "],\"cursor\":\"%s\"}", cursor);
-		else
-			buf_text(&out, "],\"cursor\":null}");
-		api_reply_buf(r, 200, &out);
+		answer(l);
 	}
 	listing_free(l);
 }
 
 static void client_gone(void *data)
 {
-	((struct listing *)data)->request = NULL;
+	struct listing *l = data;
+	l->request = NULL;
 }
 
-static struct listing *listing_new(struct api *a, struct http_request *r, const char *member)
+static char *filter(struct http_request *r, const char *name)
 {
+	struct bytes value = http_query(r, name);
+	return value.size ? mem_copy(value.data, value.size) : NULL;
+}
+
+static void list(struct api *a, struct http_request *r, const struct what *what)
+{
+	unsigned limit;
+	uint64_t before;
+	if (!api_limit(r, &limit) || !api_cursor(r, &before))
+		return;
 	struct listing *l = NEW(struct listing);
-	l->api = a;
-	l->request = r;
-	l->member = member;
-	l->state = -1;
-	if (!api_limit(r, &l->limit) || !api_cursor(r, &l->before)) {
-		free(l);
-		return NULL;
-	}
-	l->namespace = api_text(http_query(r, "namespace"));
-	l->capability = api_text(http_query(r, "capability"));
-	l->tag = api_text(http_query(r, "tag"));
-	return l;
-}
-
-static void start(struct listing *l)
-{
-	http_set_data(l->request, l, client_gone);
-	if (l->live)
-		queues_each_live(l->api->queues, visit_live, l);
-	l->api->store->ops->query(l->api->store, work, answer, l);
+	*l = (struct listing){.api = a, .request = r, .what = *what, .limit = limit, .before = before};
+	l->namespace = filter(r, "namespace");
+	l->capability = filter(r, "capability");
+	l->tag = filter(r, "tag");
+	http_set_data(r, l, client_gone);
+	a->store->ops->query(a->store, work, done, l);
 }
 
 void api_list_jobs(void *context, struct http_request *r)
 {
-	struct listing *l = listing_new(context, r, "jobs");
 	struct bytes status = http_query(r, "status");
-	if (!l)
-		return;
-	l->state = status.size ? job_state_parse(status) : -1;
-	if (status.size && l->state < 0) {
-		listing_free(l);
-		api_fail(r, E_INVALID,
-			"?status=%.32s: scheduled, pending, processing, completed, failed or cancelled is needed", status.data);
-		return;
+	struct what what = {.name = "jobs", .live = true, .done = true, .dead = true, .state = -1};
+	if (status.size) {
+		what.state = job_state_parse(status);
+		if (what.state < 0) {
+			api_fail(r, E_INVALID,
+				"?status=%.32s: one of scheduled, pending, processing, completed, failed, cancelled is needed",
+				status.data);
+			return;
+		}
+		what.live = what.state <= JOB_SETTLING;
+		what.done = what.state == JOB_COMPLETED || what.state == JOB_CANCELLED;
+		what.dead = what.state == JOB_FAILED;
 	}
-	l->live = l->state < 0 || l->state < JOB_COMPLETED;
-	l->done = l->state < 0 || l->state == JOB_COMPLETED || l->state == JOB_CANCELLED;
-	l->dead = l->state < 0 || l->state == JOB_FAILED;
-	start(l);
+	list(context, r, &what);
 }
 
 void api_list_dead(void *context, struct http_request *r)
 {
-	struct listing *l = listing_new(context, r, "dead");
-	if (!l)
-		return;
-	l->dead = true;
-	start(l);
+	const struct what what = {.name = "dead", .dead = true, .state = -1};
+	list(context, r, &what);
 }

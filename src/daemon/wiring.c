@@ -459,7 +459,8 @@ static enum errcode tell_socket(struct daemon *d, const char *run, struct err *e
 
 static enum errcode open_http(struct daemon *d, const char *run, struct err *e)
 {
-	struct http_options options = {.unix_path = d->settings->socket, .routes = api_routes, .context = &d->api};
+	struct http_options options = {
+		.unix_path = d->settings->socket, .routes = api_routes, .context = &d->api, .answered = api_answered};
 	enum errcode code = http_server_open(d->loop, &options, &d->http, e);
 	if (!code)
 		code = clients_open(d, e);

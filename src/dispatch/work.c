@@ -142,6 +142,7 @@ static void settle(struct work *w, struct bytes result, const struct job_error *
 	d->stats.settling++;
 	w->job = NULL;
 	error ? d->stats.failed++ : d->stats.completed++;
+	error ? i->worker->jobs_failed++ : i->worker->jobs_processed++;
 	enum errcode code = error ? queue_fail(d->queues, w->d.id, w->d.fence, error, now_ms, settled, w, NULL)
 							  : queue_complete(d->queues, w->d.id, w->d.fence, result, now_ms, settled, w, NULL);
 	if (code == E_OK)

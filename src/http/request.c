@@ -222,6 +222,12 @@ struct bytes http_body(struct http_request *r)
 	return buf_bytes(&r->body);
 }
 
+void http_take_body(struct http_request *r, struct buf *out)
+{
+	*out = r->body;
+	r->body = (struct buf){0};
+}
+
 const struct http_route *http_route_of(struct http_request *r)
 {
 	return r->route;

@@ -84,6 +84,8 @@ struct worker {
 	bool wanted; /* should run: enabled and not stopped by hand */
 	bool removing; /* ends with its last instance */
 	bool runtime; /* added over the API, not from the file */
+
+	uint64_t jobs_processed, jobs_failed; /* attempts that ended well, and not: dispatch counts */
 };
 
 /* The JSON Schema of one worker, and of the section: a part of the configuration's schema and of POST /v1/workers. */

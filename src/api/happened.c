@@ -1,0 +1,58 @@
+/* happened.c - what the wiring tells becomes events. One small allocation each: jobs end tens of thousands of times a second. */
+#include "api/api.h"
+
+#include "event/event.h"
+
+void api_job_ended(struct api *a, const struct job *j, const struct job_outcome *o)
+{
+	static const char *const types[] = {
+		[END_COMPLETED] = "job.completed", [END_FAILED] = "job.failed", [END_CANCELLED] = "job.cancelled"};
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = types[o->end],
+			.job_id = j->id,
+			.run_id = j->run_id,
+			.namespace = queue_namespace(j->queue),
+			.capability = queue_capability(j->queue),
+			.attempt = j->attempts,
+			.message = o->end == END_COMPLETED ? (struct bytes){NULL, 0} : bytes_of(o->error.message)});
+}
+
+void api_job_progress(struct api *a, const struct job *j, int percent, struct bytes message)
+{
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = "job.progress",
+			.job_id = j->id,
+			.run_id = j->run_id,
+			.namespace = queue_namespace(j->queue),
+			.capability = queue_capability(j->queue),
+			.attempt = j->attempts,
+			.percent = percent,
+			.message = message});
+}
+
+void api_instance_changed(struct api *a, const struct instance *i)
+{
+	static const char *const types[INSTANCE_STATES] = {[INSTANCE_UNINITIALIZED] = "instance.uninitialized",
+		[INSTANCE_INITIALIZING] = "instance.initializing",
+		[INSTANCE_INITIALIZED] = "instance.initialized",
+		[INSTANCE_STARTING] = "instance.starting",
+		[INSTANCE_RUNNING] = "instance.running",
+		[INSTANCE_STOPPING] = "instance.stopping",
+		[INSTANCE_STOPPED] = "instance.stopped",
+		[INSTANCE_FAILED] = "instance.failed"};
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = types[i->state],
+			.namespace = bytes_of(i->worker->namespace),
+			.worker = bytes_of(i->worker->id),
+			.instance = bytes_of(i->id),
+			.message = i->state == INSTANCE_FAILED ? bytes_of(i->last_error.details) : (struct bytes){NULL, 0}});
+}
+
+void api_run_changed(struct api *a, uint64_t run_id, enum run_state state)
+{
+	static const char *const types[] = {[RUN_RUNNING] = "run.running",
+		[RUN_COMPLETED] = "run.completed",
+		[RUN_FAILED] = "run.failed",
+		[RUN_CANCELLED] = "run.cancelled"};
+	event_publish(a->events, loop_now_ms(a->loop), &(struct event){.type = types[state], .run_id = run_id});
+}

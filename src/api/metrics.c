@@ -1,0 +1,212 @@
+/* /metrics: what can be asked is set when somebody looks; requests are counted as they are answered. */
+#include "api/api.h"
+
+#include "base/mem.h"
+#include "metrics/metrics.h"
+#include "os/proc.h"
+
+#include <reeve/version.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static void show_metrics(void *context, struct http_request *r);
+
+const struct http_route metric_routes[] = {
+	{.method = "GET",
+		.path = "/metrics",
+		.handle = show_metrics,
+		.summary = "Numbers in Prometheus' text format",
+		.doc = "\"responses\":{\"200\":{\"description\":\"metrics\",\"content\":{\"text/"
+			   "plain\":{\"schema\":{\"type\":\"string\"}}}}}"},
+	{0},
+};
+
+static struct metric_family *fresh(
+	struct api *a, enum metric_type type, const char *name, const char *help, const char *labels)
+{
+	struct metric_family *f = metrics_family(a->metrics, type, name, help, labels);
+	metrics_clear(f);
+	return f;
+}
+
+static void set_one(struct api *a, enum metric_type type, const char *name, const char *help, double value)
+{
+	metric_set(metrics_get(fresh(a, type, name, help, NULL), NULL), value);
+}
+
+/* ── queues ── */
+
+struct of_queues {
+	struct metric_family *jobs, *age, *paused, *completed, *failed, *crashed, *duplicates;
+	int64_t now_ms;
+};
+
+static void set_queue(void *context, struct queue *q)
+{
+	struct of_queues *f = context;
+	struct queue_info i;
+	queue_get_info(q, &i);
+	struct bytes labels[3] = {i.namespace, i.capability, {NULL, 0}};
+	const struct {
+		const char *state;
+		uint64_t n;
+	} states[] = {
+		{"pending", i.pending}, {"scheduled", i.scheduled}, {"processing", i.processing}, {"failed", i.failed}};
+	for (size_t s = 0; s < ARRAY_SIZE(states); s++) {
+		labels[2] = bytes_of(states[s].state);
+		metric_set(metrics_get(f->jobs, labels), (double)states[s].n);
+	}
+	int64_t age_ms = i.oldest_at_ms && f->now_ms > i.oldest_at_ms ? f->now_ms - i.oldest_at_ms : 0;
+	metric_set(metrics_get(f->age, labels), (double)age_ms / 1000);
+	metric_set(metrics_get(f->paused, labels), i.paused);
+	metric_set(metrics_get(f->completed, labels), (double)i.completed_total);
+	metric_set(metrics_get(f->failed, labels), (double)i.failed_total);
+	metric_set(metrics_get(f->crashed, labels), (double)i.crashed_total);
+	metric_set(metrics_get(f->duplicates, labels), (double)i.duplicates_total);
+}
+
+static void set_queues(struct api *a)
+{
+	static const char by[] = "namespace,capability";
+	struct of_queues f = {.now_ms = loop_now_ms(a->loop)};
+	f.jobs = fresh(a, METRIC_GAUGE, "reeve_queue_jobs", "Jobs by state; failed ones are dead letters.",
+		"namespace,capability,state");
+	f.age = fresh(a, METRIC_GAUGE, "reeve_queue_oldest_age_seconds", "Age of the oldest pending job.", by);
+	f.paused = fresh(a, METRIC_GAUGE, "reeve_queue_paused", "1 while the queue is paused.", by);
+	f.completed = fresh(a, METRIC_COUNTER, "reeve_jobs_completed_total", "Jobs that completed.", by);
+	f.failed = fresh(a, METRIC_COUNTER, "reeve_jobs_failed_total", "Jobs that became dead letters.", by);
+	f.crashed = fresh(a, METRIC_COUNTER, "reeve_jobs_crashed_total", "Attempts that ended with their worker.", by);
+	f.duplicates = fresh(a, METRIC_COUNTER, "reeve_jobs_duplicates_total", "Submits with a known idempotency key.", by);
+	queues_each(a->queues, set_queue, &f);
+}
+
+/* ── workers ── */
+
+static void set_workers(struct api *a)
+{
+	struct metric_family *state =
+		fresh(a, METRIC_GAUGE, "reeve_instances", "Instances by state.", "worker,worker_type,state");
+	struct metric_family *busy =
+		fresh(a, METRIC_GAUGE, "reeve_instance_jobs", "Jobs and calls in hand.", "worker,worker_type,instance");
+	struct metric_family *restarts = fresh(a, METRIC_GAUGE, "reeve_instance_restarts",
+		"Restarts since the instance was made.", "worker,worker_type,instance");
+	struct metric_family *memory = fresh(
+		a, METRIC_GAUGE, "reeve_instance_memory_bytes", "Resident memory of a process.", "worker,worker_type,instance");
+	struct metric_family *processed =
+		fresh(a, METRIC_UNTYPED, "worker_jobs_processed", "Jobs that this worker completed.", "worker_id");
+	struct metric_family *failed =
+		fresh(a, METRIC_UNTYPED, "worker_jobs_failed", "Jobs that this worker failed.", "worker_id");
+	struct metric_family *uptime = fresh(
+		a, METRIC_UNTYPED, "worker_uptime_seconds", "Time since its oldest running instance started.", "worker_id");
+	int64_t now_ms = loop_now_ms(a->loop);
+	list_each(supervisor_workers(a->supervisor), at)
+	{
+		const struct worker *w = container_of(at, struct worker, link);
+		struct bytes labels[3] = {bytes_of(w->id), bytes_of(worker_type_word(w->type)), {NULL, 0}};
+		int64_t oldest_ms = now_ms;
+		list_each((struct list *)&w->instances, in)
+		{
+			const struct instance *i = container_of(in, struct instance, link);
+			struct metric *m;
+			struct proc_stat st;
+			labels[2] = bytes_of(instance_state_word(i->state));
+			m = metrics_get(state, labels);
+			metric_set(m, metric_value(m) + 1);
+			labels[2] = bytes_of(i->id);
+			metric_set(metrics_get(busy, labels), i->in_flight);
+			metric_set(metrics_get(restarts, labels), i->restarts);
+			if (i->pid > 0 && proc_stat_read(i->pid, &st))
+				metric_set(metrics_get(memory, labels), (double)st.rss_bytes);
+			if (i->state == INSTANCE_RUNNING && i->started_at_ms && i->started_at_ms < oldest_ms)
+				oldest_ms = i->started_at_ms;
+		}
+		metric_set(metrics_get(processed, labels), (double)w->jobs_processed);
+		metric_set(metrics_get(failed, labels), (double)w->jobs_failed);
+		metric_set(metrics_get(uptime, labels), (double)(now_ms - oldest_ms) / 1000);
+	}
+}
+
+/* ── the engine ── */
+
+static void set_store(struct api *a)
+{
+	struct store_stats s;
+	a->store->ops->stats(a->store, &s);
+	set_one(a, METRIC_COUNTER, "reeve_store_commits_total", "Commits (each one fsync).", (double)s.commits);
+	set_one(a, METRIC_COUNTER, "reeve_store_batches_total", "Batches that were committed, several to a commit.",
+		(double)s.batches);
+	set_one(a, METRIC_COUNTER, "reeve_store_rows_written_total", "Rows written.", (double)s.rows_written);
+	set_one(a, METRIC_COUNTER, "reeve_store_bytes_written_total", "Bytes of rows written.", (double)s.bytes_written);
+	set_one(a, METRIC_GAUGE, "reeve_store_file_bytes", "Size of the store's file.", (double)s.file_bytes);
+	set_one(a, METRIC_GAUGE, "reeve_store_wal_bytes", "Size of its log.", (double)s.wal_bytes);
+	set_one(
+		a, METRIC_GAUGE, "reeve_store_waiting_batches", "Batches that wait for the writer.", (double)s.pending_batches);
+	set_one(a, METRIC_GAUGE, "reeve_store_full", "1 while the disk is full.", s.full);
+}
+
+static void set_engine(struct api *a)
+{
+	struct loop_lag lag;
+	struct dispatch_stats d;
+	struct proc_stat st;
+	loop_get_lag(a->loop, &lag, true);
+	dispatch_get_stats(a->dispatch, &d);
+	set_one(a, METRIC_GAUGE, "reeve_loop_lag_p50_seconds",
+		"Median busy time of a turn of the loop, since the last scrape.", (double)lag.p50_us / 1e6);
+	set_one(a, METRIC_GAUGE, "reeve_loop_lag_p99_seconds", "Its 99th percentile.", (double)lag.p99_us / 1e6);
+	set_one(a, METRIC_GAUGE, "reeve_loop_lag_max_seconds", "Its maximum.", (double)lag.max_us / 1e6);
+	set_one(a, METRIC_COUNTER, "reeve_deliveries_total", "Jobs and calls handed to instances.", (double)d.delivered);
+	set_one(
+		a, METRIC_COUNTER, "reeve_deliveries_lost_total", "Those whose instance went away with them.", (double)d.lost);
+	set_one(a, METRIC_GAUGE, "reeve_deliveries_in_flight", "Those in hand now.", (double)d.in_flight);
+	set_one(a, METRIC_COUNTER, "reeve_calls_total", "Transactional calls.", (double)d.calls);
+	set_one(a, METRIC_COUNTER, "reeve_calls_failed_total", "Transactional calls that failed.", (double)d.calls_failed);
+	set_one(a, METRIC_GAUGE, "reeve_uptime_seconds", "Time since the engine started.",
+		(double)(loop_now_ms(a->loop) - a->started_at_ms) / 1000);
+	if (proc_stat_read(getpid(), &st)) {
+		set_one(a, METRIC_GAUGE, "reeve_memory_bytes", "Resident memory of the engine.", (double)st.rss_bytes);
+		set_one(
+			a, METRIC_COUNTER, "reeve_cpu_seconds_total", "Processor time of the engine.", (double)st.cpu_ms / 1000);
+	}
+	metric_set(metrics_get1(fresh(a, METRIC_GAUGE, "reeve_build_info", "1; the label says the version.", "version"),
+				   REEVE_VERSION),
+		1);
+}
+
+static void collect(void *context)
+{
+	struct api *a = context;
+	set_queues(a);
+	set_workers(a);
+	set_store(a);
+	set_engine(a);
+}
+
+static void show_metrics(void *context, struct http_request *r)
+{
+	struct api *a = context;
+	struct buf out = {0};
+	if (!a->collects) {
+		metrics_on_collect(a->metrics, collect, a);
+		a->collects = true;
+	}
+	metrics_write(a->metrics, &out);
+	http_reply_buf(r, 200, METRICS_CONTENT_TYPE, &out);
+}
+
+void api_answered(void *api, const struct http_route *route, int status, uint64_t took_us)
+{
+	struct api *a = api;
+	char text[16];
+	snprintf(text, sizeof text, "%d", status);
+	struct bytes labels[3] = {
+		bytes_of(route ? route->method : "other"), bytes_of(route ? route->path : "other"), bytes_of(text)};
+	metric_add(metrics_get(metrics_family(a->metrics, METRIC_COUNTER, "reeve_http_requests_total",
+							   "HTTP requests by route and status.", "method,route,status"),
+				   labels),
+		1);
+	metric_observe(metrics_get(metrics_family(a->metrics, METRIC_HISTOGRAM, "reeve_http_request_seconds",
+								   "Time from a request's first byte to the end of its answer.", "method,route"),
+					   labels),
+		(double)took_us / 1e6);
+}

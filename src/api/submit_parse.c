@@ -1,0 +1,294 @@
+/* submit_parse.c - the body of a submit to job specs: one job, {"jobs":[...]}, or a line for each (NDJSON).
+ *
+ * The hot path: one strict pass over the bytes; `input` stays where it is, untouched. Runs on any thread. */
+#include "api/api.h"
+
+#include "base/json_span.h"
+#include "base/mem.h"
+#include "base/nearest.h"
+#include "base/rfc3339.h"
+#include "base/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MEMBERS_MAX = 32 };
+
+struct parsing {
+	struct submission *s;
+	struct job_spec *spec;
+	struct err *e;
+	int64_t delay_ms, run_at_ms, ttl_ms;
+};
+
+static bool refuse(struct parsing *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool refuse(struct parsing *p, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	p->e->code = E_INVALID;
+	vsnprintf(p->e->text, sizeof p->e->text, format, args);
+	va_end(args);
+	return false;
+}
+
+/* Without escapes, which is nearly always, a string is its own span. */
+static bool text(struct parsing *p, struct bytes v, struct bytes *out)
+{
+	if (json_span_kind(v) != '"')
+		return refuse(p, "%.*s is not a string", (int)(v.size < 64 ? v.size : 64), v.data);
+	if (!memchr(v.data, '\\', v.size)) {
+		*out = (struct bytes){v.data + 1, v.size - 2};
+		return true;
+	}
+	struct buf b = {0};
+	if (!json_span_string(v, &b)) {
+		buf_fini(&b);
+		return refuse(p, "a string with a NUL in it");
+	}
+	struct submission *s = p->s;
+	s->texts = mem_resize(s->texts, (s->text_n + 1) * sizeof *s->texts);
+	out->size = b.size;
+	out->data = s->texts[s->text_n++] = buf_take(&b);
+	return true;
+}
+
+static bool number(struct parsing *p, struct bytes v, int64_t min, int64_t max, int *out)
+{
+	int64_t n;
+	if (!json_span_integer(v, &n) || n < min || n > max)
+		return refuse(p, "%.*s is not a whole number from %lld to %lld", (int)(v.size < 64 ? v.size : 64), v.data,
+			(long long)min, (long long)max);
+	*out = (int)n;
+	return true;
+}
+
+static bool duration(struct parsing *p, struct bytes v, int64_t *out)
+{
+	struct bytes t;
+	return text(p, v, &t) && units_duration(t, out, p->e) == E_OK;
+}
+
+/* ── the members ── */
+
+static bool take_namespace(struct parsing *p, struct bytes v)
+{
+	return text(p, v, &p->spec->namespace);
+}
+
+static bool take_capability(struct parsing *p, struct bytes v)
+{
+	return text(p, v, &p->spec->capability);
+}
+
+static bool take_input(struct parsing *p, struct bytes v)
+{
+	p->spec->input = v;
+	return true;
+}
+
+static bool take_priority(struct parsing *p, struct bytes v)
+{
+	return number(p, v, 0, JOB_PRIORITY_MAX, &p->spec->priority);
+}
+
+static bool take_delay(struct parsing *p, struct bytes v)
+{
+	return duration(p, v, &p->delay_ms);
+}
+
+static bool take_run_at(struct parsing *p, struct bytes v)
+{
+	struct bytes t;
+	return text(p, v, &t) && rfc3339_parse(t, &p->run_at_ms, p->e) == E_OK;
+}
+
+static bool take_ttl(struct parsing *p, struct bytes v)
+{
+	return duration(p, v, &p->ttl_ms);
+}
+
+static bool take_timeout(struct parsing *p, struct bytes v)
+{
+	return duration(p, v, &p->spec->timeout_ms);
+}
+
+static bool take_max_attempts(struct parsing *p, struct bytes v)
+{
+	return number(p, v, 1, JOB_ATTEMPTS_MAX, &p->spec->max_attempts);
+}
+
+static bool take_key(struct parsing *p, struct bytes v)
+{
+	return text(p, v, &p->spec->idempotency_key);
+}
+
+static bool take_traceparent(struct parsing *p, struct bytes v)
+{
+	return text(p, v, &p->spec->traceparent);
+}
+
+static bool take_tags(struct parsing *p, struct bytes v)
+{
+	struct bytes tag;
+	size_t at = 0, n = 0;
+	if (json_span_kind(v) != '[')
+		return refuse(p, "tags are a list of strings");
+	while (json_span_next(v, &at, &tag)) {
+		if (json_span_kind(tag) != '"' || tag.size > JOB_NAME_MAX + 2)
+			return refuse(p, "tag %zu is not a string of at most %d bytes", n, JOB_NAME_MAX);
+		if (++n > JOB_TAGS_MAX)
+			return refuse(p, "more than %d tags", JOB_TAGS_MAX);
+	}
+	p->spec->tags = n ? v : (struct bytes){NULL, 0};
+	return true;
+}
+
+static const struct {
+	const char *name;
+	bool (*read)(struct parsing *p, struct bytes v);
+} members[] = {{"capability", take_capability}, {"input", take_input}, {"priority", take_priority},
+	{"namespace", take_namespace}, {"tags", take_tags}, {"timeout", take_timeout}, {"delay", take_delay},
+	{"run_at", take_run_at}, {"ttl", take_ttl}, {"max_attempts", take_max_attempts}, {"idempotency_key", take_key},
+	{"traceparent", take_traceparent}};
+
+static bool take_member(struct parsing *p, const struct json_member *m)
+{
+	struct nearest n = {.wrong = m->key};
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+		if (bytes_equal(m->key, bytes_of(members[i].name)))
+			return members[i].read(p, m->value);
+		nearest_try(&n, bytes_of(members[i].name));
+	}
+	int size = (int)(m->key.size < 64 ? m->key.size : 64);
+	if (n.best.data)
+		return refuse(p, "unknown member \"%.*s\"; did you mean \"%s\"?", size, m->key.data, n.best.data);
+	return refuse(p,
+		"unknown member \"%.*s\"; a job has capability, input, priority, namespace, tags, timeout, delay, "
+		"run_at, ttl, max_attempts, idempotency_key and traceparent",
+		size, m->key.data);
+}
+
+static bool times(struct parsing *p)
+{
+	if (p->delay_ms && p->run_at_ms)
+		return refuse(p, "delay and run_at exclude each other");
+	if (p->delay_ms || p->run_at_ms)
+		p->spec->due_at_ms = p->delay_ms ? p->s->now_ms + p->delay_ms : p->run_at_ms;
+	if (p->ttl_ms)
+		p->spec->expires_at_ms = (p->spec->due_at_ms ? p->spec->due_at_ms : p->s->now_ms) + p->ttl_ms;
+	return true;
+}
+
+/* One object that is known to be JSON, as `m`. On failure the pointer gets "/jobs/3/priority". */
+static enum errcode take_job(struct submission *s, const struct json_member *m, size_t n)
+{
+	if (s->n == JOB_BATCH_MAX)
+		return err_set(&s->error, E_TOO_LARGE, "more than %d jobs in one submit; send them in several", JOB_BATCH_MAX);
+	if (s->n == s->room) {
+		s->room = s->room ? s->room * 2 : 1;
+		s->specs = mem_resize(s->specs, s->room * sizeof *s->specs);
+	}
+	struct job_spec *spec = &s->specs[s->n];
+	struct parsing p = {.s = s, .spec = spec, .e = &s->error};
+	job_spec_init(spec);
+	spec->namespace = s->namespace;
+	spec->traceparent = s->traceparent;
+	spec->input = bytes_of("{}");
+	if (!s->many)
+		spec->idempotency_key = s->idempotency_key;
+	for (size_t i = 0; i < n; i++) {
+		if (take_member(&p, &m[i]))
+			continue;
+		size_t at = strlen(s->pointer);
+		snprintf(s->pointer + at, sizeof s->pointer - at, "/%.*s", (int)(m[i].key.size < 64 ? m[i].key.size : 64),
+			m[i].key.data);
+		return s->error.code;
+	}
+	if (!times(&p))
+		return s->error.code;
+	enum errcode code = job_spec_check(spec, &s->error);
+	s->n += code == E_OK;
+	return code;
+}
+
+static enum errcode parse_list(struct submission *s, struct bytes list)
+{
+	struct json_member m[MEMBERS_MAX];
+	struct bytes element;
+	size_t at = 0, n;
+	if (json_span_kind(list) != '[') {
+		snprintf(s->pointer, sizeof s->pointer, "/jobs");
+		return err_set(&s->error, E_INVALID, "jobs is a list of jobs");
+	}
+	while (json_span_next(list, &at, &element)) {
+		snprintf(s->pointer, sizeof s->pointer, "/jobs/%zu", s->n);
+		enum errcode code = json_span_members(element, m, MEMBERS_MAX, &n, &s->error);
+		if (code == E_OK)
+			code = take_job(s, m, n);
+		if (code != E_OK)
+			return code;
+	}
+	s->pointer[0] = 0;
+	return s->n ? E_OK : err_set(&s->error, E_INVALID, "the list of jobs is empty");
+}
+
+static enum errcode parse_lines(struct submission *s)
+{
+	struct json_member m[MEMBERS_MAX];
+	const char *at = s->body.data, *end = at + s->body.size;
+	size_t line = 0, n;
+	s->many = true;
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		struct bytes text = {at, (size_t)((stop ? stop : end) - at)};
+		at = stop ? stop + 1 : end;
+		line++;
+		if (strspn(text.data, " \t\r") >= text.size)
+			continue;
+		enum errcode code = json_span_members(text, m, MEMBERS_MAX, &n, &s->error);
+		if (code == E_OK)
+			code = take_job(s, m, n);
+		if (code != E_OK) {
+			err_prefix(&s->error, "line %zu", line);
+			return code;
+		}
+	}
+	return s->n ? E_OK : err_set(&s->error, E_INVALID, "the body has no line with a job");
+}
+
+enum errcode submission_parse(struct submission *s)
+{
+	struct json_member m[MEMBERS_MAX];
+	size_t n;
+	if (s->ndjson)
+		return s->body.size ? parse_lines(s) : err_set(&s->error, E_INVALID, "the body is empty");
+	if (json_span_members(s->body.data ? buf_bytes(&s->body) : bytes_of(""), m, MEMBERS_MAX, &n, &s->error) != E_OK) {
+		err_prefix(&s->error, "the body");
+		return s->error.code;
+	}
+	const struct bytes *jobs = json_span_find(m, n, "jobs");
+	if (!jobs)
+		return take_job(s, m, n);
+	s->many = true;
+	if (n == 1)
+		return parse_list(s, *jobs);
+	for (size_t i = 0; i < n; i++) {
+		if (bytes_equal(m[i].key, bytes_of("namespace")) && json_span_kind(m[i].value) == '"')
+			s->namespace = (struct bytes){m[i].value.data + 1, m[i].value.size - 2};
+		else if (!bytes_equal(m[i].key, bytes_of("jobs")))
+			return err_set(&s->error, E_INVALID, "beside \"jobs\" only \"namespace\" may stand, not \"%.*s\"",
+				(int)(m[i].key.size < 64 ? m[i].key.size : 64), m[i].key.data);
+	}
+	return parse_list(s, *jobs);
+}
+
+void submission_fini(struct submission *s)
+{
+	for (size_t i = 0; i < s->text_n; i++)
+		free(s->texts[i]);
+	free(s->texts);
+	free(s->specs);
+	buf_fini(&s->body);
+}
