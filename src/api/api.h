@@ -68,6 +68,8 @@ void api_add_error(struct buf *out, const struct job_error *error);
 void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
+void api_replay_dead(void *context, struct http_request *r); /* POST /v1/dead/replay; dead_all.c */
+void api_purge_dead(void *context, struct http_request *r); /* DELETE /v1/dead; dead_all.c */
 /* Jobs as a client asks for them. submission_parse runs on any thread and touches nothing else. submit_parse.c */
 struct submission {
 	struct buf body; /* what the specs point into */

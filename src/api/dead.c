@@ -15,7 +15,11 @@ static void replay_dead(void *context, struct http_request *r);
 static void purge_dead(void *context, struct http_request *r);
 
 const struct http_route dead_routes[] = {
-	{.method = "GET", .path = "/v1/dead", .handle = api_list_dead, .summary = "List dead letters, newest first"},
+	{.method = "GET",
+		.path = "/v1/dead",
+		.handle = api_list_dead,
+		.summary = "List dead letters, newest first",
+		.doc = "\"x-query\":\"capability namespace tag limit cursor\""},
 	{.method = "GET",
 		.path = "/v1/dead/{job_id}",
 		.handle = show_dead,
@@ -25,6 +29,16 @@ const struct http_route dead_routes[] = {
 		.handle = replay_dead,
 		.summary = "Try it again from the beginning"},
 	{.method = "DELETE", .path = "/v1/dead/{job_id}", .handle = purge_dead, .summary = "Remove it for ever"},
+	{.method = "POST",
+		.path = "/v1/dead/replay",
+		.handle = api_replay_dead,
+		.summary = "Try all again, or those of ?capability= ?namespace=; at most 10000 a call",
+		.doc = "\"x-query\":\"capability namespace\""},
+	{.method = "DELETE",
+		.path = "/v1/dead",
+		.handle = api_purge_dead,
+		.summary = "Remove all for ever, or those of ?capability= ?namespace=; at most 10000 a call",
+		.doc = "\"x-query\":\"capability namespace\""},
 	{0},
 };
 

@@ -17,25 +17,45 @@ static void job_items(void *context, struct http_request *r);
 
 #define SUBMIT_BODY_MAX (64 << 20) /* of many jobs; each input has its own limit */
 
+#define TAKES_JOBS                                                                                                     \
+	"\"x-query\":\"namespace\",\"requestBody\":{\"required\":true,\"content\":{\"application/"                         \
+	"json\":{\"schema\":{\"oneOf\":["                                                                                  \
+	"{\"$ref\":\"#/components/schemas/JobRequest\"},{\"$ref\":\"#/components/schemas/JobsRequest\"}]}},"               \
+	"\"application/x-ndjson\":{\"schema\":{\"type\":\"string\",\"description\":\"one JobRequest a line\"}}}},"         \
+	"\"responses\":{\"202\":{\"description\":\"on disk\",\"content\":{\"application/json\":{\"schema\":{"              \
+	"\"$ref\":\"#/components/schemas/Submitted\"}}}}}"
+#define GIVES(shape)                                                                                                   \
+	"\"responses\":{\"200\":{\"description\":\"" shape "\",\"content\":{\"application/json\":{\"schema\":{"            \
+	"\"$ref\":\"#/components/schemas/" shape "\"}}}}}"
+
 const struct http_route job_routes[] = {
 	{.method = "POST",
 		.path = "/v1/jobs",
 		.handle = api_submit,
 		.body_max = SUBMIT_BODY_MAX,
-		.summary = "Submit one job, or many in one commit"},
-	{.method = "GET", .path = "/v1/jobs", .handle = api_list_jobs, .summary = "List jobs, newest first"},
+		.summary = "Submit one job, or many in one commit; acknowledged when it is on disk",
+		.doc = TAKES_JOBS},
+	{.method = "GET",
+		.path = "/v1/jobs",
+		.handle = api_list_jobs,
+		.summary = "List jobs, newest first",
+		.doc = "\"x-query\":\"status capability tag namespace limit cursor\"," GIVES("Jobs")},
 	{.method = "GET",
 		.path = "/v1/jobs/{job_id}",
 		.handle = show_job,
-		.summary = "Show a job; ?wait= waits for its end"},
+		.summary = "Show a job; ?wait= waits for its end",
+		.doc = "\"x-query\":\"wait\"," GIVES("Job")},
 	{.method = "DELETE",
 		.path = "/v1/jobs/{job_id}",
 		.handle = cancel_job,
-		.summary = "Cancel a waiting or running job"},
+		.summary = "Cancel a waiting or running job",
+		.doc = GIVES("Job")},
 	{.method = "GET",
 		.path = "/v1/jobs/{job_id}/items",
 		.handle = job_items,
-		.summary = "A job's items by key, NDJSON"},
+		.summary = "A job's items by key, NDJSON",
+		.doc = "\"responses\":{\"200\":{\"description\":\"{\\\"key\\\",\\\"item\\\"} a line\",\"content\":{"
+			   "\"application/x-ndjson\":{\"schema\":{\"type\":\"string\"}}}}}"},
 	{0},
 };
 
@@ -125,6 +145,16 @@ static void cancelled(void *context, enum errcode code)
 	free(c);
 }
 
+/* The queue knows live jobs only: one that is over is not unknown. */
+static void answer_uncancelled(struct api *a, struct http_request *r, uint64_t id, const struct err *e)
+{
+	scoped(buf_fini) struct buf job = {0};
+	if (e->code == E_NOT_FOUND && api_job_json(a, id, &job, NULL) == E_OK)
+		api_fail(r, E_STATE, "the job is over; only one that waits or runs can be cancelled");
+	else
+		http_problem(r, e);
+}
+
 static void cancel_job(void *context, struct http_request *r)
 {
 	struct api *a = context;
@@ -138,7 +168,7 @@ static void cancel_job(void *context, struct http_request *r)
 	if (queue_cancel(a->queues, id, loop_now_ms(a->loop), cancelled, c, &e) != E_OK) {
 		http_set_data(r, NULL, NULL);
 		free(c);
-		http_problem(r, &e);
+		answer_uncancelled(a, r, id, &e);
 	}
 }
 

@@ -1,0 +1,648 @@
+/* api_test.c - the API over a real Unix socket, on the memory store; the test itself is the worker. */
+#include "api/api.h"
+#include "api/openapi.h"
+
+#include "base/mem.h"
+#include "event/event.h"
+#include "metrics/metrics.h"
+#include "wire/id.h"
+
+#include <ctype.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct api api;
+static struct http_server *server;
+static char directory[64], socket_path[80];
+static bool recovering, stopping;
+
+/* ── what the wiring does ── */
+
+static void ended(void *context, struct job *j, const struct job_outcome *o)
+{
+	api_job_ended(&api, j, o);
+	waits_tell(api.waits, j->id, o);
+}
+
+static void progress(void *context, struct job *j, int percent, struct bytes message)
+{
+	api_job_progress(&api, j, percent, message);
+}
+
+static const struct queue_hooks hooks = {.ended = ended, .progress = progress};
+
+static int64_t now_ms(void *context)
+{
+	return loop_now_ms(api.loop);
+}
+
+static void nothing(void *context)
+{
+}
+
+static void wake_nobody(void *context, int64_t at_ms)
+{
+}
+
+static const struct runner_ops *no_runner(void *context, const struct worker *w)
+{
+	return NULL;
+}
+
+static enum errcode no_initialize(void *context, struct instance *i, bool *later, struct err *e)
+{
+	return E_OK;
+}
+
+static void no_change(void *context, struct instance *i, enum instance_state from)
+{
+}
+
+static void no_instance(void *context, struct instance *i)
+{
+}
+
+static void no_worker(void *context, struct worker *w)
+{
+}
+
+static bool nobody_starts(void *context)
+{
+	return false;
+}
+
+static const struct supervisor_calls supervisor_calls = {.runner = no_runner,
+	.initialize = no_initialize,
+	.changed = no_change,
+	.gone = no_instance,
+	.worker_gone = no_worker,
+	.wake = wake_nobody,
+	.now_ms = now_ms};
+static const struct dispatch_calls dispatch_calls = {
+	.now_ms = now_ms, .want_turn = nothing, .wake = wake_nobody, .anyone_starting = nobody_starts};
+
+static int setup(void **state)
+{
+	struct err e;
+	api = (struct api){.loop = loop_new(),
+		.node = "test",
+		.data_dir = directory,
+		.socket = socket_path,
+		.recovering = &recovering,
+		.stopping = &stopping};
+	snprintf(directory, sizeof directory, "/tmp/reeve-api-test-%d", (int)getpid());
+	snprintf(socket_path, sizeof socket_path, "%s/s", directory);
+	mkdir(directory, 0700);
+	assert_int_equal(store_memory_open(api.loop, &api.store, &e), E_OK);
+	api.started_at_ms = loop_now_ms(api.loop);
+	api.queues = queues_new(api.store, 1, 1, &hooks);
+	api.waits = waits_new();
+	api.registry = registry_new();
+	api.supervisor = supervisor_new(&supervisor_calls, 1);
+	api.dispatch = dispatch_new(api.queues, api.registry, &dispatch_calls);
+	api.events = events_new(64, api.started_at_ms);
+	api.metrics = metrics_new();
+	char blobs[96];
+	snprintf(blobs, sizeof blobs, "%s/blobs", directory);
+	mkdir(blobs, 0700);
+	assert_int_equal(blobs_open(blobs, 1 << 20, &api.blobs, &e), E_OK);
+	struct http_options o = {.unix_path = socket_path, .routes = api_routes, .context = &api, .answered = api_answered};
+	if (http_server_open(api.loop, &o, &server, &e) != E_OK)
+		fail_msg("%s", e.text);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[100];
+	http_server_close(server);
+	dispatch_free(api.dispatch);
+	supervisor_free(api.supervisor);
+	registry_free(api.registry);
+	store_close(api.store);
+	queues_free(api.queues);
+	waits_free(api.waits);
+	blobs_close(api.blobs);
+	loop_free(api.loop);
+	events_free(api.events);
+	metrics_free(api.metrics);
+	snprintf(command, sizeof command, "rm -rf %s", directory);
+	return system(command);
+}
+
+/* ── the client ── */
+
+struct client {
+	int fd;
+	struct buf in;
+};
+
+static void turn(struct client *c)
+{
+	char data[65536];
+	ssize_t n;
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+	uv_run(loop_uv(api.loop), UV_RUN_NOWAIT);
+	poll(&p, 1, 1);
+	while ((n = recv(c->fd, data, sizeof data, MSG_DONTWAIT)) > 0)
+		buf_add(&c->in, data, (size_t)n);
+}
+
+static void client_open(struct client *c)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	*c = (struct client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	strcpy(a.sun_path, socket_path);
+	assert_int_equal(connect(c->fd, (struct sockaddr *)&a, sizeof a), 0);
+}
+
+static void client_send(struct client *c, const char *method, const char *path, const char *headers, struct bytes body)
+{
+	scoped(buf_fini) struct buf b = {0};
+	buf_format(&b, "%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n", method, path, headers, body.size);
+	buf_add(&b, body.data, body.size);
+	for (size_t at = 0; at < b.size;) {
+		ssize_t n = send(c->fd, b.data + at, b.size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		at += n > 0 ? (size_t)n : 0;
+		turn(c);
+	}
+}
+
+static void client_expect(struct client *c, const char *text)
+{
+	for (int i = 0; i < 10000; i++) {
+		if (c->in.data && strstr(c->in.data, text))
+			return;
+		turn(c);
+	}
+	fail_msg("expected %s, got %s", text, c->in.data ? c->in.data : "nothing");
+}
+
+static void client_close(struct client *c)
+{
+	close(c->fd);
+	buf_fini(&c->in);
+}
+
+/* The whole answer is there: the header says its length. */
+static bool whole(const struct buf *in)
+{
+	const char *end = in->data ? strstr(in->data, "\r\n\r\n") : NULL,
+			   *length = in->data ? strstr(in->data, "Content-Length: ") : NULL;
+	if (!end)
+		return false;
+	if (!length)
+		return strstr(end, "\r\n0\r\n\r\n") != NULL;
+	return in->size >= (size_t)(end + 4 - in->data) + strtoul(length + 16, NULL, 10);
+}
+
+static json_t *ask_with(int status, const char *method, const char *path, const char *headers, struct bytes body)
+{
+	struct client c;
+	client_open(&c);
+	client_send(&c, method, path, headers, body);
+	for (int i = 0; i < 20000 && !whole(&c.in); i++)
+		turn(&c);
+	if (!whole(&c.in) || atoi(c.in.data + 9) != status)
+		fail_msg("%s %s gave %s", method, path, c.in.data ? c.in.data : "nothing");
+	json_t *json = json_loads(strstr(c.in.data, "\r\n\r\n") + 4, JSON_DECODE_ANY, NULL);
+	client_close(&c);
+	return json;
+}
+
+static json_t *ask(int status, const char *method, const char *path, const char *body)
+{
+	return ask_with(status, method, path, "", bytes_of(body));
+}
+
+static void expect(json_t *json, const char *member, const char *value)
+{
+	char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY),
+		 *is = json_dumps(json_object_get(json, member), JSON_COMPACT | JSON_ENCODE_ANY);
+	if (!is || strcmp(is, value) != 0)
+		fail_msg("%s is not %s in %s", member, value, text);
+	free(text);
+	free(is);
+}
+
+static char *submit(const char *body) /* the id */
+{
+	json_t *json = ask(202, "POST", "/v1/jobs", body);
+	char *id = mem_text(json_string_value(json_object_get(json, "job_id")));
+	json_decref(json);
+	assert_non_null(id);
+	return id;
+}
+
+/* The worker: takes the next job of a capability and ends it. */
+static void work(const char *capability, const char *result, const char *error)
+{
+	struct queue *q = queues_get(api.queues, bytes_of("default"), bytes_of(capability));
+	struct job *j = queue_lease(q, loop_now_ms(api.loop), &api);
+	assert_non_null(j);
+	job_started(j, loop_now_ms(api.loop));
+	uint64_t fence = job_fence(api.queues, j);
+	struct job_error e = {.retryable = 0};
+	struct err why;
+	if (error) {
+		snprintf(e.code, sizeof e.code, "%s", error);
+		snprintf(e.message, sizeof e.message, "it is broken");
+		assert_int_equal(queue_fail(api.queues, j->id, fence, &e, loop_now_ms(api.loop), NULL, NULL, &why), E_OK);
+	} else {
+		assert_int_equal(
+			queue_complete(api.queues, j->id, fence, bytes_of(result), loop_now_ms(api.loop), NULL, NULL, &why), E_OK);
+	}
+}
+
+static char *path_of(const char *before, const char *id, const char *after)
+{
+	static char path[128];
+	snprintf(path, sizeof path, "%s%s%s", before, id, after);
+	return path;
+}
+
+/* ── jobs ── */
+
+static void a_job_is_submitted_shown_and_its_result_waited_for(void **state)
+{
+	scoped(mem_free_at) char *id =
+		submit("{\"capability\":\"email.parse\",\"input\":{\"a\":[1,2]},\"priority\":7,\"tags\":[\"t\"]}");
+	char path[64];
+	snprintf(path, sizeof path, "/v1/jobs/%s", id);
+	json_t *job = ask(200, "GET", path, "");
+	expect(job, "status", "\"pending\"");
+	expect(job, "namespace", "\"default\"");
+	expect(job, "priority", "7");
+	expect(job, "tags", "[\"t\"]");
+	expect(job, "result", "null");
+	json_decref(job);
+
+	struct client c;
+	client_open(&c);
+	snprintf(path, sizeof path, "/v1/jobs/%s?wait=30s", id);
+	client_send(&c, "GET", path, "", bytes_of(""));
+	work("email.parse", "{\"n\":3}", NULL);
+	client_expect(&c, "\"status\":\"completed\"");
+	client_expect(&c, "\"result\":{\"n\":3}");
+	client_close(&c);
+}
+
+static void many_jobs_are_one_commit_as_a_list_or_as_lines(void **state)
+{
+	json_t *list =
+		ask(202, "POST", "/v1/jobs", "{\"jobs\":[{\"capability\":\"a\"},{\"capability\":\"b\",\"delay\":\"1h\"}]}");
+	json_t *jobs = json_object_get(list, "jobs");
+	assert_int_equal(json_array_size(jobs), 2);
+	expect(json_array_get(jobs, 0), "status", "\"pending\"");
+	expect(json_array_get(jobs, 1), "status", "\"scheduled\"");
+	json_decref(list);
+	list = ask_with(202, "POST", "/v1/jobs", "Content-Type: application/x-ndjson\r\n",
+		bytes_of("{\"capability\":\"a\"}\n\n{\"capability\":\"a\"}\r\n"));
+	assert_int_equal(json_array_size(json_object_get(list, "jobs")), 2);
+	json_decref(list);
+}
+
+static void a_large_submit_is_read_on_the_pool_and_kept_whole(void **state)
+{
+	scoped(buf_fini) struct buf body = {0};
+	for (int i = 0; i < 5000; i++)
+		buf_format(&body,
+			"{\"capability\":\"bulk\",\"input\":{\"number\":%d,\"text\":\"................................\"}}\n", i);
+	json_t *list = ask_with(202, "POST", "/v1/jobs", "Content-Type: application/x-ndjson\r\n", buf_bytes(&body));
+	assert_int_equal(json_array_size(json_object_get(list, "jobs")), 5000);
+	json_decref(list);
+	list = ask(200, "GET", "/v1/queues/bulk", "");
+	expect(list, "pending", "5000");
+	json_decref(list);
+}
+
+static void a_bad_job_is_refused_with_its_place_and_nothing_is_kept(void **state)
+{
+	static const struct {
+		const char *body, *pointer, *text;
+		int status;
+	} cases[] = {
+		{"{\"capability\":\"a\",\"priority\":10}", "\"/priority\"", "10 is not a whole number from 0 to 9", 400},
+		{"{\"capability\":\"a\",\"dellay\":\"5s\"}", "\"/dellay\"", "did you mean \\\"delay\\\"?", 400},
+		{"{\"capability\":\"a\",\"timeout\":\"5\"}", "\"/timeout\"", "is not a duration", 400},
+		{"{\"jobs\":[{\"capability\":\"a\"},{\"capability\":\"a\",\"run_at\":\"soon\"}]}", "\"/jobs/1/run_at\"",
+			"is not a time", 400},
+		{"{\"input\":1}", NULL, "capability", 400},
+		{"{\"capability\":\"a\",\"input\":{\"x\":}}", NULL, "line 1, column 32", 400},
+		{"{\"capability\":\"a\",\"input\":\"\xff\"}", NULL, "valid UTF-8", 400},
+		{"[]", NULL, "expected an object", 400},
+		{"", NULL, "expected an object", 400},
+		{"{\"jobs\":[]}", NULL, "empty", 400},
+		{"{\"capability\":\"a\",\"input\":{\"blob\":\"sha256:"
+		 "0000000000000000000000000000000000000000000000000000000000000000\"}}",
+			"\"/input/blob\"", "", 422},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *problem = ask(cases[i].status, "POST", "/v1/jobs", cases[i].body);
+		char *text = json_dumps(problem, JSON_COMPACT);
+		if (!strstr(text, cases[i].text))
+			fail_msg("%s gave %s", cases[i].body, text);
+		if (cases[i].pointer)
+			expect(problem, "pointer", cases[i].pointer);
+		free(text);
+		json_decref(problem);
+	}
+	json_t *list = ask(200, "GET", "/v1/jobs", "");
+	expect(list, "jobs", "[]");
+	json_decref(list);
+}
+
+static void an_idempotency_key_gives_the_earlier_job(void **state)
+{
+	json_t *a = ask_with(202, "POST", "/v1/jobs", "Idempotency-Key: k1\r\n", bytes_of("{\"capability\":\"a\"}"));
+	json_t *b = ask_with(202, "POST", "/v1/jobs", "Idempotency-Key: k1\r\n", bytes_of("{\"capability\":\"a\"}"));
+	assert_true(json_equal(json_object_get(a, "job_id"), json_object_get(b, "job_id")));
+	expect(b, "existing", "true");
+	json_decref(a);
+	json_decref(b);
+}
+
+static void a_full_disk_is_507_and_nothing_is_kept(void **state)
+{
+	store_memory_set_full(api.store, true);
+	json_t *problem = ask(507, "POST", "/v1/jobs", "{\"capability\":\"a\"}");
+	expect(problem, "code", "\"no_space\"");
+	json_decref(problem);
+	store_memory_set_full(api.store, false);
+	json_t *list = ask(200, "GET", "/v1/jobs", "");
+	expect(list, "jobs", "[]");
+	json_decref(list);
+}
+
+static void jobs_are_cancelled_once(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\"}");
+	json_t *job = ask(200, "DELETE", path_of("/v1/jobs/", id, ""), "");
+	expect(job, "status", "\"cancelled\"");
+	json_decref(job);
+	json_decref(ask(409, "DELETE", path_of("/v1/jobs/", id, ""), ""));
+	json_decref(ask(404, "GET", "/v1/jobs/0000000000000", ""));
+	json_decref(ask(404, "GET", "/v1/jobs/nonsense", ""));
+}
+
+static void a_list_gives_every_job_once_over_its_pages_and_filters(void **state)
+{
+	char seen[32][ID_TEXT_SIZE];
+	int n = 0;
+	for (int i = 0; i < 9; i++)
+		free(submit(i % 3 ? "{\"capability\":\"a\",\"tags\":[\"x\",\"y\"]}" : "{\"capability\":\"b\"}"));
+	for (int i = 0; i < 3; i++) {
+		work("a", "1", NULL);
+		work("b", NULL, i < 2 ? "BROKEN" : "WORSE");
+	}
+	char path[96] = "/v1/jobs?limit=2";
+	for (int page = 0; page < 10 && *path; page++) {
+		json_t *list = ask(200, "GET", path, ""), *job;
+		size_t i;
+		assert_in_range(json_array_size(json_object_get(list, "jobs")), 0, 2);
+		json_array_foreach(json_object_get(list, "jobs"), i, job)
+		{
+			const char *id = json_string_value(json_object_get(job, "job_id"));
+			assert_true(n == 0 || strcmp(id, seen[n - 1]) < 0);
+			strcpy(seen[n++], id);
+		}
+		const char *cursor = json_string_value(json_object_get(list, "cursor"));
+		*path = 0;
+		if (cursor)
+			snprintf(path, sizeof path, "/v1/jobs?limit=2&cursor=%s", cursor);
+		json_decref(list);
+	}
+	assert_int_equal(n, 9);
+	static const struct {
+		const char *query;
+		size_t n;
+	} filters[] = {{"status=completed", 3}, {"status=failed", 3}, {"status=pending", 3}, {"status=processing", 0},
+		{"capability=b", 3}, {"tag=y", 6}, {"tag=z", 0}, {"namespace=other", 0},
+		{"namespace=default&capability=a&status=completed", 3}};
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		snprintf(path, sizeof path, "/v1/jobs?%s", filters[i].query);
+		json_t *list = ask(200, "GET", path, "");
+		if (json_array_size(json_object_get(list, "jobs")) != filters[i].n)
+			fail_msg("%s gave %zu", filters[i].query, json_array_size(json_object_get(list, "jobs")));
+		json_decref(list);
+	}
+	json_decref(ask(400, "GET", "/v1/jobs?status=lost", ""));
+	json_decref(ask(400, "GET", "/v1/jobs?limit=0", ""));
+	json_decref(ask(400, "GET", "/v1/jobs?cursor=!", ""));
+}
+
+/* ── dead letters, queues ── */
+
+static void a_dead_letter_is_shown_replayed_and_purged(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\",\"input\":{\"x\":1}}");
+	work("a", NULL, "BROKEN");
+	json_t *dead = ask(200, "GET", path_of("/v1/dead/", id, ""), "");
+	expect(dead, "error", "{\"code\":\"BROKEN\",\"message\":\"it is broken\",\"retryable\":false}");
+	json_decref(dead);
+	json_decref(ask(200, "POST", path_of("/v1/dead/", id, "/replay"), ""));
+	json_decref(ask(404, "GET", path_of("/v1/dead/", id, ""), ""));
+	work("a", NULL, "BROKEN");
+	dead = ask(200, "GET", "/v1/dead?capability=a", "");
+	assert_int_equal(json_array_size(json_object_get(dead, "dead")), 1);
+	json_decref(dead);
+	json_decref(ask(200, "DELETE", path_of("/v1/dead/", id, ""), ""));
+	json_decref(ask(404, "DELETE", path_of("/v1/dead/", id, ""), ""));
+}
+
+static void all_dead_letters_of_a_capability_are_replayed_or_purged(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		free(submit("{\"capability\":\"a\"}"));
+		work("a", NULL, "BROKEN");
+	}
+	free(submit("{\"capability\":\"b\"}"));
+	work("b", NULL, "BROKEN");
+	json_t *json = ask(200, "POST", "/v1/dead/replay?capability=a", "");
+	expect(json, "replayed", "3");
+	json_decref(json);
+	work("a", "1", NULL);
+	json = ask(200, "DELETE", "/v1/dead", "");
+	expect(json, "purged", "1");
+	json_decref(json);
+	json = ask(200, "GET", "/v1/dead", "");
+	expect(json, "dead", "[]");
+	json_decref(json);
+}
+
+static void a_paused_queue_gives_nothing_out(void **state)
+{
+	free(submit("{\"capability\":\"a\"}"));
+	json_t *queue = ask(200, "POST", "/v1/queues/a/pause", "");
+	json_decref(queue);
+	assert_null(queue_lease(queues_get(api.queues, bytes_of("default"), bytes_of("a")), loop_now_ms(api.loop), &api));
+	queue = ask(200, "GET", "/v1/queues", "");
+	expect(json_array_get(json_object_get(queue, "queues"), 0), "paused", "true");
+	json_decref(queue);
+	json_decref(ask(200, "POST", "/v1/queues/a/resume", ""));
+	work("a", "1", NULL);
+}
+
+/* ── events, metrics, the document ── */
+
+static void a_follower_sees_a_job_from_how_it_is_to_its_end(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\"}"), *other = submit("{\"capability\":\"a\"}");
+	struct client c;
+	client_open(&c);
+	client_send(&c, "GET", path_of("/v1/jobs/", id, "/events"), "", bytes_of(""));
+	client_expect(&c, "event: job\ndata: {\"job_id\":");
+	work("a", "1", NULL);
+	client_expect(&c, "event: job.completed\ndata: {\"id\":");
+	client_expect(&c, "\r\n0\r\n\r\n"); /* the stream ends with the job */
+	assert_null(strstr(c.in.data, other));
+	client_close(&c);
+	json_decref(ask(404, "GET", "/v1/jobs/0000000000000/events", ""));
+}
+
+static void events_go_on_where_the_last_one_was(void **state)
+{
+	free(submit("{\"capability\":\"a\"}"));
+	free(submit("{\"capability\":\"a\"}"));
+	struct client c;
+	client_open(&c);
+	client_send(&c, "GET", "/v1/events?type=job.", "", bytes_of(""));
+	client_expect(&c, "retry:");
+	work("a", "1", NULL);
+	client_expect(&c, "event: job.completed");
+	char id[32] = "", headers[64];
+	sscanf(strstr(c.in.data, "id: ") + 4, "%31[0-9]", id);
+	client_close(&c);
+	work("a", "1", NULL);
+	client_open(&c);
+	snprintf(headers, sizeof headers, "Last-Event-ID: %s\r\n", id);
+	client_send(&c, "GET", "/v1/events", headers, bytes_of(""));
+	client_expect(&c, "event: job.completed");
+	client_close(&c);
+	client_open(&c);
+	client_send(&c, "GET", "/v1/events", "Last-Event-ID: 1\r\n", bytes_of(""));
+	client_expect(&c, "event: lost");
+	client_close(&c);
+}
+
+static void metrics_pass_promtool(void **state)
+{
+	free(submit("{\"capability\":\"a\"}"));
+	work("a", "1", NULL);
+	struct client c;
+	client_open(&c);
+	client_send(&c, "GET", "/metrics", "", bytes_of(""));
+	for (int i = 0; i < 10000 && !whole(&c.in); i++)
+		turn(&c);
+	const char *text = strstr(c.in.data, "\r\n\r\n") + 4;
+	assert_non_null(strstr(text, "reeve_jobs_completed_total{namespace=\"default\",capability=\"a\"} 1\n"));
+	assert_non_null(strstr(text, "reeve_http_requests_total{method=\"POST\",route=\"/v1/jobs\",status=\"202\"} 1\n"));
+	if (system("command -v promtool >/dev/null") == 0) {
+		FILE *p = popen("promtool check metrics 1>&2", "w");
+		fputs(text, p);
+		assert_int_equal(pclose(p), 0);
+	}
+	client_close(&c);
+}
+
+static void probes_say_whether_work_can_be_done(void **state)
+{
+	json_decref(ask(200, "GET", "/readyz", ""));
+	json_decref(ask(200, "GET", "/livez", ""));
+	json_decref(ask(200, "GET", "/health", ""));
+	recovering = true;
+	json_decref(ask(503, "GET", "/readyz", ""));
+	json_decref(ask(503, "GET", "/startupz", ""));
+	json_decref(ask(200, "GET", "/livez", ""));
+	recovering = false;
+	json_t *status = ask(200, "GET", "/status", "");
+	expect(status, "node", "\"test\"");
+	json_decref(status);
+}
+
+static void check_refs(json_t *root, json_t *node)
+{
+	const char *key;
+	size_t i;
+	json_t *value;
+	json_object_foreach(node, key, value)
+	{
+		if (strcmp(key, "$ref") == 0) {
+			json_t *found = root;
+			scoped(mem_free_at) char *ref = mem_text(json_string_value(value));
+			for (char *save, *part = strtok_r(ref + 1, "/", &save); part; part = strtok_r(NULL, "/", &save))
+				found = json_object_get(found, part);
+			if (!found)
+				fail_msg("%s leads nowhere", json_string_value(value));
+		}
+		check_refs(root, value);
+	}
+	json_array_foreach(node, i, value) check_refs(root, value);
+}
+
+static void the_openapi_document_and_the_routes_are_the_same(void **state)
+{
+	json_t *document = ask(200, "GET", "/openapi.json", ""), *paths = json_object_get(document, "paths"), *path,
+		   *operation;
+	const char *name, *method;
+	size_t routes = 0, operations = 0;
+	expect(document, "openapi", "\"3.1.0\"");
+	for (const struct http_route *const *table = api_routes; *table; table++) {
+		for (const struct http_route *r = *table; r->method; r++, routes++) {
+			char lower[8] = "";
+			for (size_t i = 0; r->method[i]; i++)
+				lower[i] = (char)tolower((unsigned char)r->method[i]);
+			operation = json_object_get(json_object_get(paths, r->path), lower);
+			if (!operation || !json_object_get(operation, "responses") ||
+				!json_string_length(json_object_get(operation, "summary")))
+				fail_msg("%s %s is not in the document", r->method, r->path);
+			size_t parameters = 0, i;
+			json_t *parameter;
+			for (const char *at = r->path; (at = strchr(at, '{')); at++)
+				parameters++;
+			json_array_foreach(json_object_get(operation, "parameters"), i, parameter) parameters -=
+				strcmp(json_string_value(json_object_get(parameter, "in")), "path") == 0;
+			assert_int_equal(parameters, 0);
+		}
+	}
+	json_object_foreach(paths, name, path)
+	{
+		json_object_foreach(path, method, operation) operations++;
+	}
+	assert_int_equal(operations, routes); /* no route stands twice, none is in the document only */
+	check_refs(document, document);
+	json_decref(document);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_job_is_submitted_shown_and_its_result_waited_for),
+		TEST(many_jobs_are_one_commit_as_a_list_or_as_lines),
+		TEST(a_large_submit_is_read_on_the_pool_and_kept_whole),
+		TEST(a_bad_job_is_refused_with_its_place_and_nothing_is_kept),
+		TEST(an_idempotency_key_gives_the_earlier_job),
+		TEST(a_full_disk_is_507_and_nothing_is_kept),
+		TEST(jobs_are_cancelled_once),
+		TEST(a_list_gives_every_job_once_over_its_pages_and_filters),
+		TEST(a_dead_letter_is_shown_replayed_and_purged),
+		TEST(all_dead_letters_of_a_capability_are_replayed_or_purged),
+		TEST(a_paused_queue_gives_nothing_out),
+		TEST(a_follower_sees_a_job_from_how_it_is_to_its_end),
+		TEST(events_go_on_where_the_last_one_was),
+		TEST(metrics_pass_promtool),
+		TEST(probes_say_whether_work_can_be_done),
+		TEST(the_openapi_document_and_the_routes_are_the_same),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
