@@ -48,6 +48,7 @@ struct link_client_handlers {
 
 enum errcode link_clients_open(struct loop *loop, const char *path, const char *node,
 	const struct link_client_handlers *handlers, struct link_clients **out, struct err *e);
+/* Every request must be answered from within gone(), if not before: afterwards no answer may come. */
 void link_clients_close(struct link_clients *c);
 
 /* The answers; each ends r. A client may ask in its SUBMIT for the outcomes, too: then the session itself calls wait() for

@@ -69,7 +69,8 @@ static bool join(struct stream_in *s, const char *data, size_t size, const char 
 }
 
 /* A part of a longer message. 1: it is complete now. */
-static int take_part(struct stream_in *s, const struct frame *f, const char *data, struct wire_message *m, const char **why)
+static int take_part(
+	struct stream_in *s, const struct frame *f, const char *data, struct wire_message *m, const char **why)
 {
 	if (!s->joined_type) {
 		s->joined_type = f->type;

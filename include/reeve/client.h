@@ -1,0 +1,99 @@
+/* reeve/client.h - use a daemon of this host from C: submit jobs, wait for them, show them, invoke capabilities.
+ *
+ * It speaks the link to the daemon's own socket: many requests at once over one connection, no HTTP, no JSON per job.
+ *
+ *     struct reeve_client *c;
+ *     if (reeve_client_open(NULL, &c) != REEVE_OK) ...
+ *     struct reeve_job_spec spec = {.size = sizeof spec, .capability = "email.parse", .input = json, .input_size = n};
+ *     char id[REEVE_ID_SIZE];
+ *     if (reeve_client_submit(c, &spec, 1, &id) == REEVE_OK) ...      // it is on disk
+ *
+ * THREADS  One thread at a time per client; several clients may live in one process.
+ * ENDING   After an error of the connection (REEVE_E_AGAIN from every function) close the client and open another. What was
+ *          submitted without an answer may or may not be there: use idempotency keys, then submitting again is harmless.
+ * RESULTS  Codes as in worker.h. reeve_client_error gives the sentence of the last failure. */
+#ifndef REEVE_CLIENT_H
+#define REEVE_CLIENT_H
+#include <reeve/worker.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define REEVE_ID_SIZE 14 /* 13 characters and a NUL */
+
+struct reeve_client;
+
+struct reeve_job_spec { /* zero-initialise, then set `size` and what you need; appended to only */
+	uint32_t size;
+	const char *capability; /* required */
+	const char *namespace_; /* NULL: "default" */
+	const void *input; /* JSON text, at most 1 MiB; NULL: {} */
+	size_t input_size;
+	const char *idempotency_key; /* NULL: none */
+	const char *tags; /* a JSON array of strings, or NULL */
+	const char *traceparent; /* or NULL */
+	int priority; /* 0-9, 9 first; -1: the default, 5 */
+	int max_attempts; /* 0: the default */
+	int64_t due_at_ms; /* Unix time; 0: now */
+	int64_t expires_at_ms; /* 0: never */
+	int64_t timeout_ms; /* of one attempt; 0: the default */
+};
+#define REEVE_JOB_SPEC_INIT                                                                                            \
+	{                                                                                                                  \
+		.size = sizeof(struct reeve_job_spec), .priority = -1                                                          \
+	}
+
+struct reeve_outcome { /* set `size` before the call */
+	uint32_t size;
+	char id[REEVE_ID_SIZE];
+	char state[16]; /* "completed", "failed", "cancelled"; else the time ran out, and it is in this state */
+	struct reeve_bytes result; /* of a completed job */
+	struct reeve_bytes code, message; /* of the error */
+	int retryable;
+};
+
+/* path: the daemon's link socket; NULL: $REEVE_SOCKET with ".link" after it, else /run/reeve/reeve.sock.link. On failure
+ * *out is a client, too, that has only an error text; close it. NULL only without memory. */
+REEVE_PUBLIC int reeve_client_open(const char *path, struct reeve_client **out);
+REEVE_PUBLIC void reeve_client_close(struct reeve_client *c);
+REEVE_PUBLIC const char *reeve_client_error(const struct reeve_client *c); /* "" when nothing failed */
+
+/* Submits n jobs (1 to 10000), all or none; returns when they are on disk. ids has room for n. */
+REEVE_PUBLIC int reeve_client_submit(
+	struct reeve_client *c, const struct reeve_job_spec *specs, size_t n, char (*ids)[REEVE_ID_SIZE]);
+
+/* Until the job is over, at most timeout_ms (< 0: no limit). What is in *outcome stays until the next call for c. */
+REEVE_PUBLIC int reeve_client_wait(
+	struct reeve_client *c, const char *id, int64_t timeout_ms, struct reeve_outcome *outcome);
+
+/* The job as JSON, as GET /v1/jobs/{id} shows it. */
+REEVE_PUBLIC int reeve_client_show(struct reeve_client *c, const char *id, struct reeve_bytes *json);
+
+/* Calls a capability and waits: REEVE_OK, or REEVE_E_REMOTE with outcome->code and message. timeout_ms 0: the default. */
+REEVE_PUBLIC int reeve_client_invoke(struct reeve_client *c, const char *capability, const char *namespace_,
+	const void *input, size_t size, int64_t timeout_ms, struct reeve_outcome *outcome);
+
+/* ── many at once ──
+ * reeve_client_send queues one job without waiting and gives its ticket; reeve_client_next waits for the next answer to any
+ * ticket. Keep as many outstanding as you like (at most 16384); what was queued goes out with the next reeve_client_next or
+ * reeve_client_flush, gathered. */
+enum { REEVE_SEND_WAIT = 1 }; /* also tell its outcome: two answers come for it, "submitted" and the outcome */
+
+struct reeve_answer { /* set `size` before the call; outcome stays the last member */
+	uint32_t size;
+	uint64_t ticket;
+	int code; /* REEVE_OK, or why it was refused (the text: reeve_client_error) */
+	int over; /* 0: it was submitted; 1: `outcome` is its end */
+	struct reeve_outcome outcome; /* id is set in either case */
+};
+REEVE_PUBLIC int reeve_client_send(
+	struct reeve_client *c, const struct reeve_job_spec *spec, int flags, uint64_t *ticket);
+REEVE_PUBLIC int reeve_client_flush(struct reeve_client *c);
+/* REEVE_OK: *answer, whose bytes stay until the next call for c; REEVE_E_STATE: nothing is outstanding; REEVE_PENDING: nothing
+ * came within timeout_ms (< 0: no limit). */
+REEVE_PUBLIC int reeve_client_next(struct reeve_client *c, int64_t timeout_ms, struct reeve_answer *answer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,334 @@
+/* client_test.c - libreeve's client against the daemon's socket for clients: both ends as they ship, on two threads.
+ *
+ * The handlers play the queue: job n is id n; a capability's name says what becomes of it. */
+#include "base/mem.h"
+#include "link/client_session.h"
+#include "loop/loop.h"
+#include "wire/frame.h"
+#include "wire/id.h"
+
+#include <pthread.h>
+#include <reeve/client.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct {
+	char directory[64], socket[96];
+	pthread_t thread;
+	struct loop *loop;
+	struct link_clients *clients;
+	struct message stop;
+	struct link_request *forever; /* waits for a job that never ends */
+	uint64_t ids;
+	struct reeve_client *c;
+} t;
+
+/* ── the daemon ── */
+
+static void on_submit(void *context, struct link_request *r, const struct job_spec *specs, size_t n)
+{
+	uint64_t *ids;
+	struct err e;
+	if (bytes_equal(specs[0].capability, bytes_of("queue.full"))) {
+		err_set(&e, E_LIMIT, "the queue is full");
+		link_refused(r, &e);
+		return;
+	}
+	ids = mem_new(n * sizeof *ids);
+	for (size_t i = 0; i < n; i++)
+		ids[i] = ++t.ids;
+	link_submitted(r, ids, NULL, n);
+	free(ids);
+}
+
+static void on_wait(void *context, struct link_request *r, uint64_t id, int64_t timeout_ms)
+{
+	static const struct job_error failed = {"NO", "it failed", 1};
+	struct link_outcome o = {.id = id, .state = JOB_COMPLETED, .result = bytes_of("{\"ok\":true}")};
+	if (id == 1000000) {
+		t.forever = r;
+		return;
+	}
+	if (id % 7 == 0)
+		o = (struct link_outcome){.id = id, .state = JOB_FAILED, .error = &failed};
+	link_ended(r, &o);
+}
+
+static void on_show(void *context, struct link_request *r, uint64_t id)
+{
+	struct err e;
+	if (id > t.ids) {
+		err_set(&e, E_NOT_FOUND, "there is no job %llu", (unsigned long long)id);
+		link_refused(r, &e);
+		return;
+	}
+	link_shown(r, bytes_of("{\"id\":1}"));
+}
+
+static void on_call(void *context, struct link_request *r, struct bytes namespace, struct bytes capability,
+	struct bytes input, int64_t timeout_ms)
+{
+	static const struct job_error none = {"not_found", "nobody offers it", 0};
+	link_called(r, input, bytes_equal(capability, bytes_of("echo.me")) ? NULL : &none);
+}
+
+static void on_gone(void *context, struct link_request *r)
+{
+	struct link_outcome o = {.id = 1000000, .state = JOB_PROCESSING};
+	t.forever = NULL;
+	link_ended(r, &o);
+}
+
+static void on_stop(struct message *m)
+{
+	link_clients_close(t.clients);
+	loop_stop(t.loop);
+}
+
+static void *daemon_thread(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+static int begin(void **state)
+{
+	struct link_client_handlers h = {NULL, on_submit, on_wait, on_show, on_call, on_gone};
+	struct err e;
+	memset(&t, 0, sizeof t);
+	strcpy(t.directory, "/tmp/reeve-client-XXXXXX");
+	assert_non_null(mkdtemp(t.directory));
+	snprintf(t.socket, sizeof t.socket, "%s/link", t.directory);
+	t.loop = loop_new();
+	if (link_clients_open(t.loop, t.socket, "test", &h, &t.clients, &e) != E_OK)
+		fail_msg("%s", e.text);
+	assert_int_equal(pthread_create(&t.thread, NULL, daemon_thread, t.loop), 0);
+	assert_int_equal(reeve_client_open(t.socket, &t.c), REEVE_OK);
+	return 0;
+}
+
+static int end(void **state)
+{
+	reeve_client_close(t.c);
+	t.stop.run = on_stop;
+	loop_post(t.loop, &t.stop);
+	pthread_join(t.thread, NULL);
+	loop_free(t.loop);
+	unlink(t.socket);
+	return rmdir(t.directory);
+}
+
+static struct reeve_job_spec spec_of(const char *capability)
+{
+	struct reeve_job_spec s = REEVE_JOB_SPEC_INIT;
+	s.capability = capability;
+	s.input = "{\"n\":1}";
+	s.input_size = 7;
+	return s;
+}
+
+/* ── the tests ── */
+
+static void one_job_and_many_are_submitted(void **state)
+{
+	struct reeve_job_spec specs[100];
+	char ids[100][REEVE_ID_SIZE];
+	uint64_t id;
+	for (int i = 0; i < 100; i++)
+		specs[i] = spec_of("email.parse");
+	assert_int_equal(reeve_client_submit(t.c, specs, 1, ids), REEVE_OK);
+	assert_int_equal(id_parse(ids[0], 13, &id), 0);
+	assert_int_equal(id, 1);
+	assert_int_equal(reeve_client_submit(t.c, specs, 100, ids), REEVE_OK);
+	assert_int_equal(id_parse(ids[99], 13, &id), 0);
+	assert_int_equal(id, 101);
+}
+
+static void a_refusal_says_why_and_the_client_goes_on(void **state)
+{
+	struct reeve_job_spec full = spec_of("queue.full"), bad = spec_of("email.parse");
+	char id[REEVE_ID_SIZE];
+	assert_int_equal(reeve_client_submit(t.c, &full, 1, &id), REEVE_E_AGAIN);
+	assert_string_equal(reeve_client_error(t.c), "the queue is full");
+	bad.priority = 12;
+	assert_int_equal(reeve_client_submit(t.c, &bad, 1, &id), REEVE_E_INVALID);
+	bad = spec_of("");
+	assert_int_equal(reeve_client_submit(t.c, &bad, 1, &id), REEVE_E_INVALID);
+	assert_int_equal(
+		reeve_client_wait(t.c, "not-an-id", 0, &(struct reeve_outcome){.size = sizeof(struct reeve_outcome)}),
+		REEVE_E_INVALID);
+	bad = spec_of("email.parse");
+	assert_int_equal(reeve_client_submit(t.c, &bad, 1, &id), REEVE_OK);
+}
+
+static void an_outcome_has_a_result_or_an_error(void **state)
+{
+	struct reeve_outcome o = {.size = sizeof o};
+	char id[ID_TEXT_SIZE];
+	id_format(1, id);
+	assert_int_equal(reeve_client_wait(t.c, id, -1, &o), REEVE_OK);
+	assert_string_equal(o.state, "completed");
+	assert_memory_equal(o.result.data, "{\"ok\":true}", o.result.size);
+	id_format(7, id);
+	assert_int_equal(reeve_client_wait(t.c, id, -1, &o), REEVE_OK);
+	assert_string_equal(o.state, "failed");
+	assert_memory_equal(o.code.data, "NO", 2);
+	assert_int_equal(o.retryable, 1);
+}
+
+static void a_job_is_shown_or_not_found(void **state)
+{
+	struct reeve_job_spec s = spec_of("email.parse");
+	struct reeve_bytes json;
+	char id[REEVE_ID_SIZE];
+	reeve_client_submit(t.c, &s, 1, &id);
+	assert_int_equal(reeve_client_show(t.c, id, &json), REEVE_OK);
+	assert_memory_equal(json.data, "{\"id\":1}", json.size);
+	id_format(5000, id);
+	assert_int_equal(reeve_client_show(t.c, id, &json), REEVE_E_NOT_FOUND);
+}
+
+static void a_capability_is_invoked(void **state)
+{
+	struct reeve_outcome o = {.size = sizeof o};
+	assert_int_equal(reeve_client_invoke(t.c, "echo.me", NULL, "[1]", 3, 0, &o), REEVE_OK);
+	assert_memory_equal(o.result.data, "[1]", 3);
+	assert_int_equal(reeve_client_invoke(t.c, "other", NULL, "[1]", 3, 0, &o), REEVE_E_REMOTE);
+	assert_memory_equal(o.code.data, "not_found", 9);
+}
+
+static void a_window_of_jobs_is_outstanding_and_each_ends_once(void **state)
+{
+	struct reeve_job_spec s = spec_of("email.parse");
+	struct reeve_answer a = {.size = sizeof a};
+	unsigned submitted = 0, over = 0, sent = 0;
+	uint64_t ticket;
+	while (over < 5000) {
+		for (; sent < 5000 && sent < over + 64; sent++)
+			assert_int_equal(reeve_client_send(t.c, &s, REEVE_SEND_WAIT, &ticket), REEVE_OK);
+		assert_int_equal(reeve_client_next(t.c, -1, &a), REEVE_OK);
+		assert_int_equal(a.code, REEVE_OK);
+		a.over ? over++ : submitted++;
+	}
+	assert_int_equal(submitted, 5000);
+	assert_int_equal(reeve_client_next(t.c, 0, &a), REEVE_E_STATE);
+}
+
+static void a_refused_job_gets_one_answer(void **state)
+{
+	struct reeve_job_spec s = spec_of("queue.full");
+	struct reeve_answer a = {.size = sizeof a};
+	uint64_t ticket;
+	assert_int_equal(reeve_client_send(t.c, &s, REEVE_SEND_WAIT, &ticket), REEVE_OK);
+	assert_int_equal(reeve_client_next(t.c, -1, &a), REEVE_OK);
+	assert_int_equal(a.code, REEVE_E_AGAIN);
+	assert_true(a.ticket == ticket && a.over);
+	assert_int_equal(reeve_client_next(t.c, 0, &a), REEVE_E_STATE);
+}
+
+static void a_wait_ends_with_its_client(void **state)
+{
+	struct reeve_job_spec s = spec_of("email.parse");
+	struct reeve_answer a = {.size = sizeof a};
+	struct reeve_client *other;
+	uint64_t ticket;
+	t.ids = 999999;
+	assert_int_equal(reeve_client_send(t.c, &s, REEVE_SEND_WAIT, &ticket), REEVE_OK);
+	assert_int_equal(reeve_client_next(t.c, -1, &a), REEVE_OK);
+	assert_int_equal(reeve_client_next(t.c, 20, &a), REEVE_PENDING);
+	reeve_client_close(
+		t.c); /* gone() is told, and on_gone() answers: the address sanitizer sees whether both sides let go */
+	t.c = NULL;
+	assert_int_equal(reeve_client_open(t.socket, &other), REEVE_OK);
+	reeve_client_close(other);
+}
+
+static void without_a_daemon_the_error_names_the_socket(void **state)
+{
+	struct reeve_client *c;
+	assert_int_equal(reeve_client_open("/nowhere/at/all", &c), REEVE_E_AGAIN);
+	assert_non_null(strstr(reeve_client_error(c), "/nowhere/at/all"));
+	reeve_client_close(c);
+}
+
+/* What bytes that no client sends are answered with: the ERROR's text, after the preface and perhaps a WELCOME. */
+static void expect_error(const void *bytes, size_t size, const char *expected)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char answer[4096];
+	size_t got = 0;
+	ssize_t n;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	strcpy(address.sun_path, t.socket);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(write(fd, bytes, size), size);
+	shutdown(fd, SHUT_WR);
+	while ((n = read(fd, answer + got, sizeof answer - 1 - got)) > 0)
+		got += (size_t)n;
+	close(fd);
+	for (size_t i = 0; i < got; i++)
+		if (!answer[i])
+			answer[i] = ' ';
+	answer[got] = 0;
+	if (!strstr(answer, expected))
+		fail_msg("expected \"%s\" in: %s", expected, answer);
+}
+
+static void what_is_no_link_is_told_so(void **state)
+{
+	char bytes[FRAME_PREFACE + FRAME_HEADER + 64] = {0}, *frame = bytes + FRAME_PREFACE;
+	expect_error("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27, "does not speak the link");
+	frame_put_preface(bytes, 0);
+	bytes[6] = 9;
+	expect_error(bytes, FRAME_PREFACE, "another major version");
+	frame_put_preface(bytes, 0);
+	frame_put(frame, &(struct frame){.size = FRAME_PAYLOAD_MAX + 1, .type = FRAME_HELLO});
+	expect_error(bytes, sizeof bytes, "longer than 64 KiB");
+	frame_put(frame, &(struct frame){.type = 250});
+	expect_error(bytes, FRAME_PREFACE + FRAME_HEADER, "type is not known");
+	frame_put(frame, &(struct frame){.type = FRAME_WAIT});
+	expect_error(bytes, FRAME_PREFACE + FRAME_HEADER, "the first frame must be HELLO");
+	frame_put(frame, &(struct frame){.type = FRAME_HELLO, .descriptors = 1});
+	expect_error(bytes, FRAME_PREFACE + FRAME_HEADER, "descriptor that did not come");
+	frame_put(frame, &(struct frame){.type = FRAME_HELLO});
+	frame_put(frame + FRAME_HEADER, &(struct frame){.type = FRAME_SUBMIT, .size = 8});
+	expect_error(bytes, FRAME_PREFACE + 2 * FRAME_HEADER + 8, "1 to 10000");
+	frame_put(frame + FRAME_HEADER, &(struct frame){.type = FRAME_JOB});
+	expect_error(bytes, FRAME_PREFACE + 2 * FRAME_HEADER, "a client may not send");
+}
+
+static void an_unknown_frame_that_may_be_ignored_is_ignored(void **state)
+{
+	char bytes[FRAME_PREFACE + 3 * FRAME_HEADER] = {0}, *frame = bytes + FRAME_PREFACE;
+	frame_put_preface(bytes, 0);
+	frame_put(frame, &(struct frame){.type = FRAME_HELLO});
+	frame_put(frame + FRAME_HEADER, &(struct frame){.type = 250, .flags = FRAME_IGNORABLE});
+	frame_put(frame + 2 * FRAME_HEADER, &(struct frame){.type = FRAME_SHOW});
+	expect_error(bytes, sizeof bytes, "a question about a job is malformed");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_job_and_many_are_submitted),
+		TEST(a_refusal_says_why_and_the_client_goes_on),
+		TEST(an_outcome_has_a_result_or_an_error),
+		TEST(a_job_is_shown_or_not_found),
+		TEST(a_capability_is_invoked),
+		TEST(a_window_of_jobs_is_outstanding_and_each_ends_once),
+		TEST(a_refused_job_gets_one_answer),
+		TEST(a_wait_ends_with_its_client),
+		TEST(without_a_daemon_the_error_names_the_socket),
+		TEST(what_is_no_link_is_told_so),
+		TEST(an_unknown_frame_that_may_be_ignored_is_ignored),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
