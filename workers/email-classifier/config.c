@@ -17,7 +17,7 @@ static void config_beside(char *out, size_t size)
 	Dl_info info;
 	const char *path =
 		dladdr(&here, &info) && info.dli_fname && strchr(info.dli_fname, '/') ? info.dli_fname : "/proc/self/exe";
-	if (!realpath(path, real))
+	if (!realpath(path, real) && !realpath("/proc/self/exe", real)) /* of a program the loader only knows argv[0] */
 		snprintf(real, sizeof real, "./.");
 	char *slash = strrchr(real, '/');
 	snprintf(out, size, "%.*s/models", slash ? (int)(slash - real) : 1, slash ? real : ".");
