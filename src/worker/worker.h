@@ -31,7 +31,7 @@ enum { /* limits of what configuration chooses */
 struct worker_exec { /* a capability that is a command: input on stdin, result on stdout, exit 75 means try again */
 	char *capability, *version, *summary;
 	char **command; /* NULL last; command[0] is looked up in PATH */
-	bool binary; /* stdout is not JSON: the result is a JSON string of it */
+	bool binary; /* the result is stdout byte by byte; else JSON, or text that becomes a JSON string */
 };
 
 struct worker_limits { /* of one instance of a process; 0: none */
