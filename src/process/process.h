@@ -9,12 +9,12 @@
  * back. Each child has a directory `<run>/<slot>` with its socket, token and log FIFOs; an engine that starts anew finds them
  * there, takes the children over and waits for what they say they hold. Loop thread only; nothing blocks. */
 #pragma once
-#include "blob/blob.h"
 #include "log/output.h"
 #include "loop/loop.h"
 #include "worker/instance.h"
 #include "worker/worker.h"
 
+struct blobs;
 struct process_host;
 
 enum {
