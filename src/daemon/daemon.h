@@ -55,6 +55,7 @@ struct daemon {
 /* wiring.c */
 enum errcode daemon_open(
 	struct daemon *d, struct err *e); /* settings are read; everything is there when it returns E_OK */
+void daemon_set_limits(struct daemon *d, const struct settings *s); /* of jobs, from the settings */
 void daemon_close(struct daemon *d); /* accepts a half opened one */
 
 /* clock.c */

@@ -64,6 +64,15 @@ static void on_progress(void *context, struct job *j, int percent, struct bytes 
 	pipelines_progress(d->pipelines, j, percent, message);
 }
 
+void daemon_set_limits(struct daemon *d, const struct settings *s)
+{
+	queues_set_limits(d->queues, &s->jobs);
+	for (size_t i = 0; i < s->queue_n; i++) {
+		const struct queue_setting *q = &s->queues[i];
+		queue_set_limits(queues_get(d->queues, bytes_of(q->namespace), bytes_of(q->capability)), &q->limits);
+	}
+}
+
 static void open_queues(struct daemon *d)
 {
 	struct queue_hooks hooks = {.context = d,
@@ -74,11 +83,7 @@ static void open_queues(struct daemon *d)
 		.ended = on_ended,
 		.progress = on_progress};
 	d->queues = queues_new(d->store, 0, seed(), &hooks);
-	queues_set_limits(d->queues, &d->settings->jobs);
-	for (size_t i = 0; i < d->settings->queue_n; i++) {
-		const struct queue_setting *q = &d->settings->queues[i];
-		queue_set_limits(queues_get(d->queues, bytes_of(q->namespace), bytes_of(q->capability)), &q->limits);
-	}
+	daemon_set_limits(d, d->settings);
 }
 
 /* ── from pipelines ── */

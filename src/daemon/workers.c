@@ -210,6 +210,18 @@ static void add_changed(struct daemon *d, struct settings *s)
 	}
 }
 
+/* The settings stay where they are, for others point into them: name, directory and socket are those of the start. */
+static void swap_settings(struct settings *now, struct settings *next)
+{
+	struct settings kept = *now;
+	now->workers = next->workers;
+	now->worker_n = next->worker_n;
+	memcpy(now->packages, next->packages, sizeof now->packages);
+	next->workers = kept.workers;
+	next->worker_n = kept.worker_n;
+	memcpy(next->packages, kept.packages, sizeof next->packages);
+}
+
 void workers_reload(struct daemon *d)
 {
 	struct settings *s;
@@ -221,10 +233,11 @@ void workers_reload(struct daemon *d)
 	for (size_t i = 0; i < s->pipeline_n; i++)
 		pipelines_define(d->pipelines, take(s->pipelines[i]));
 	s->pipeline_n = 0;
-	remove_undeclared(d, s);
-	add_changed(d, s);
-	settings_free(d->settings);
-	d->settings = s; /* its workers that are left wait for their old selves to go: workers_gone */
+	daemon_set_limits(d, s);
+	swap_settings(d->settings, s); /* first: a changed worker that has no instance is replaced at once, by workers_gone */
+	remove_undeclared(d, d->settings);
+	add_changed(d, d->settings);
+	settings_free(s);
 	log_write(LOG_LEVEL_INFO, "reloaded", NULL);
 }
 

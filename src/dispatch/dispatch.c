@@ -126,7 +126,8 @@ static unsigned ahead(const struct seat *s)
 static bool has_room(const struct seat *s)
 {
 	const struct instance *i = s->instance;
-	return i->state == INSTANCE_RUNNING && !i->draining && i->healthy && i->in_flight < i->concurrency + ahead(s);
+	return i->state == INSTANCE_RUNNING && !i->draining && i->healthy && !s->refused_until_ms &&
+		   i->in_flight < i->concurrency + ahead(s);
 }
 
 /* The one with the least in flight, in proportion to what it can do at once. */
@@ -179,7 +180,7 @@ void dispatch_turn(struct dispatch *d)
 			more = give_one(d, r);
 			left -= more;
 		}
-		if (more)
+		if (more && !r->active.next) /* a runner that refused at once has woken it already */
 			list_append(&d->active, &r->active);
 	}
 	if (!list_empty(&d->active))
@@ -213,6 +214,19 @@ void seat_wake(struct dispatch *d, struct seat *s)
 		route_wake(d, s->routes[k]);
 }
 
+/* It took nothing (its connection is down, say): without a pause the same jobs would go round and round. */
+void seat_refused(struct dispatch *d, struct seat *s)
+{
+	s->refused_until_ms = dispatch_now(d) + DISPATCH_REFUSED_MS;
+	dispatch_timer(d, &s->retry, s->refused_until_ms, TIMER_SEAT);
+}
+
+static void seat_retry(struct dispatch *d, struct seat *s)
+{
+	s->refused_until_ms = 0;
+	seat_wake(d, s);
+}
+
 static void offer(struct route *r, struct seat *s, uint16_t index)
 {
 	for (size_t k = 0; k < r->offer_n; k++)
@@ -242,6 +256,7 @@ void dispatch_instance_running(struct dispatch *d, struct instance *i)
 {
 	struct seat *s = seat_get(d, i);
 	withdraw(s);
+	s->refused_until_ms = 0;
 	s->routes = mem_new((i->capability_n + 1) * sizeof *s->routes);
 	for (size_t k = 0; k < i->capability_n; k++) {
 		struct route *r = route_get(d, bytes_of(i->worker->namespace), bytes_of(i->capabilities[k].name));
@@ -253,8 +268,11 @@ void dispatch_instance_running(struct dispatch *d, struct instance *i)
 
 void dispatch_instance_credit(struct dispatch *d, struct instance *i)
 {
-	if (i->dispatch_data)
-		seat_wake(d, i->dispatch_data);
+	struct seat *s = i->dispatch_data;
+	if (!s)
+		return;
+	s->refused_until_ms = 0;
+	seat_wake(d, s);
 }
 
 void dispatch_instance_gone(struct dispatch *d, struct instance *i)
@@ -276,6 +294,7 @@ void dispatch_instance_gone(struct dispatch *d, struct instance *i)
 		w->seat = NULL;
 	}
 	i->dispatch_data = NULL;
+	heap_remove(&d->timers, &s->retry);
 	free(s);
 }
 
@@ -293,6 +312,8 @@ void dispatch_tick(struct dispatch *d, int64_t now_ms)
 		heap_remove(&d->timers, node);
 		if (node->tie == TIMER_CALL)
 			call_expire(container_of(node, struct call, timer));
+		else if (node->tie == TIMER_SEAT)
+			seat_retry(d, container_of(node, struct seat, retry));
 		else
 			work_give_up(container_of(node, struct work, give_up));
 	}

@@ -28,7 +28,7 @@ static struct {
 	unsigned ended, answers;
 	char result[128], answer[128];
 	struct job_error error, answer_error;
-	bool emit_waits;
+	bool emit_waits, refuse;
 } f;
 
 static enum errcode r_start(struct instance *i, struct err *e)
@@ -47,6 +47,8 @@ static void r_kill(struct instance *i, const char *why)
 static void r_deliver(struct instance *i, struct delivery *d)
 {
 	f.given[f.given_n++] = d;
+	if (f.refuse)
+		d->events->lost(d, NULL);
 }
 
 static void r_cancel(struct instance *i, struct delivery *d)
@@ -323,6 +325,24 @@ static void a_job_that_was_not_begun_is_given_out_again_without_an_attempt(void 
 	assert_int_equal(f.given[1]->attempt, 1);
 }
 
+static void an_instance_that_refuses_is_let_alone_for_a_while(void **state)
+{
+	struct instance *i = instance(0, 0);
+	f.refuse = true;
+	submit(2);
+	assert_int_equal(f.given_n, 1);
+	dispatch_tick(f.d, f.now + 49);
+	turn();
+	assert_int_equal(f.given_n, 1);
+	dispatch_tick(f.d, f.now + 50);
+	turn();
+	assert_int_equal(f.given_n, 2);
+	f.refuse = false;
+	dispatch_instance_credit(f.d, i);
+	turn();
+	assert_int_equal(f.given_n, 4);
+}
+
 static void a_job_whose_instance_died_goes_to_the_next_one_as_a_second_attempt(void **state)
 {
 	instance(0, 0);
@@ -580,6 +600,7 @@ int main(void)
 		CASE(the_least_busy_instance_is_given_the_next_job),
 		CASE(an_unhealthy_or_draining_instance_is_given_nothing),
 		CASE(a_job_that_was_not_begun_is_given_out_again_without_an_attempt),
+		CASE(an_instance_that_refuses_is_let_alone_for_a_while),
 		CASE(a_job_whose_instance_died_goes_to_the_next_one_as_a_second_attempt),
 		CASE(a_job_that_kills_three_instances_is_a_dead_letter),
 		CASE(cancelling_reaches_the_handler_and_its_late_result_does_not_count),

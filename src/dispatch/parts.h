@@ -18,6 +18,7 @@ enum {
 	DISPATCH_START_WAIT_MS = 2000, /* a call waits so long for someone who is starting */
 	DISPATCH_GRACE_MS = 5000, /* a cancelled handler ends within, or its instance is stuck */
 	DISPATCH_AHEAD_MS = 20, /* a prefetched job waits about so long in its instance, at most */
+	DISPATCH_REFUSED_MS = 50, /* an instance that refused a delivery is let alone so long, or until it has credit */
 	DISPATCH_FREE_MAX = 1024, /* works kept for the next delivery */
 };
 
@@ -42,6 +43,8 @@ struct seat {
 	struct list settling; /* of struct work.link */
 	struct route **routes; /* one for each capability */
 	size_t route_n;
+	int64_t refused_until_ms;
+	struct heap_node retry; /* in dispatch->timers */
 	bool measured;
 	int64_t
 		mean_us; /* of its handlers' times, a moving average: in whole milliseconds each, so short ones count as 0 */
@@ -89,15 +92,16 @@ struct dispatch {
 	struct idmap by_queue; /* by the queue's address */
 	struct idmap live_calls; /* by id */
 	struct list active; /* routes that may have something to give out */
-	struct heap timers; /* of work.give_up and call.timer: told apart by tie */
+	struct heap timers; /* of work.give_up, call.timer and seat.retry: told apart by tie */
 	struct work *free_works;
 	unsigned free_n;
+	struct work *giving; /* the one that the runner is being given right now */
 	uint64_t call_last; /* ids of calls: the highest bit is set, no job has it */
 	bool held, turn_wanted;
 	struct dispatch_stats stats;
 };
 
-enum { TIMER_WORK = 1, TIMER_CALL = 2 }; /* heap tie */
+enum { TIMER_WORK = 1, TIMER_CALL, TIMER_SEAT }; /* heap tie */
 
 static inline int64_t dispatch_now(struct dispatch *d)
 {
@@ -109,6 +113,7 @@ struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes
 void route_wake(struct dispatch *d, struct route *r); /* it may have something to give out */
 struct seat *seat_get(struct dispatch *d, struct instance *i);
 void seat_wake(struct dispatch *d, struct seat *s); /* it has room */
+void seat_refused(struct dispatch *d, struct seat *s); /* it gave a delivery back at once */
 void dispatch_timer(struct dispatch *d, struct heap_node *node, int64_t at_ms, unsigned kind);
 
 /* work.c */

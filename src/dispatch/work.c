@@ -70,7 +70,9 @@ void work_give(struct work *w)
 	list_append(&i->deliveries, &w->d.link);
 	w->dispatch->stats.delivered++;
 	w->dispatch->stats.in_flight++;
+	w->dispatch->giving = w;
 	i->runner->deliver(i, &w->d);
+	w->dispatch->giving = NULL;
 }
 
 static void describe(struct work *w, struct job *j)
@@ -192,6 +194,8 @@ static void on_lost(struct delivery *x, const struct job_error *error)
 	struct job *j = w->job;
 	struct call *c = w->call;
 	bool started = x->started && error;
+	if (d->giving == w)
+		seat_refused(d, w->seat);
 	leave(w);
 	d->stats.lost++;
 	w->job = NULL;

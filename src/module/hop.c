@@ -86,15 +86,6 @@ static void run_hop(struct message *m)
 		(struct bytes){h->text + h->capability_size, h->input_size});
 }
 
-static int outcome_of(const struct job_error *error)
-{
-	if (strcmp(error->code, "unavailable") == 0)
-		return REEVE_E_NOT_FOUND;
-	if (strcmp(error->code, "cancelled") == 0)
-		return REEVE_E_CANCELLED;
-	return REEVE_E_REMOTE;
-}
-
 void hop_answer(struct task *t, uint64_t id, struct bytes result, const struct job_error *error)
 {
 	struct hop **at = &t->hops;
@@ -114,7 +105,7 @@ void hop_answer(struct task *t, uint64_t id, struct bytes result, const struct j
 		result = buf_bytes(&b);
 	}
 	struct reeve_result *r = result_new(result.data, result.size);
-	answer(h, !r ? REEVE_E_NO_MEMORY : error ? outcome_of(error) : REEVE_OK, r);
+	answer(h, !r ? REEVE_E_NO_MEMORY : error ? REEVE_E_REMOTE : REEVE_OK, r); /* as the link's host */
 	buf_fini(&b);
 }
 

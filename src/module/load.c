@@ -99,6 +99,26 @@ static void another_spelling(const char *path, unsigned n, char *into, size_t si
 	snprintf(into + used, used < size ? size - used : 0, "%s", base + 1);
 }
 
+/* A module needs libreeve.so.0. Once ours is loaded the loader takes it for every module, wherever that lies; where there is none
+ * beside this program, the module's own search path decides. */
+static void provide_libreeve(void)
+{
+	static const char *const places[] = {"libreeve.so.0", "../lib/libreeve.so.0"};
+	static bool done;
+	char own[4096], name[4200];
+	ssize_t n = done ? -1 : readlink("/proc/self/exe", own, sizeof own - 1);
+	done = true;
+	if (n <= 0)
+		return;
+	own[n] = 0;
+	*strrchr(own, '/') = 0;
+	for (size_t k = 0; k < ARRAY_SIZE(places); k++) {
+		snprintf(name, sizeof name, "%s/%s", own, places[k]);
+		if (access(name, R_OK) == 0 && dlopen(name, RTLD_NOW | RTLD_LOCAL))
+			return;
+	}
+}
+
 static enum errcode map(const char *path, int fd, const struct stat *st, const char *scratch, void **out, struct err *e)
 {
 	unsigned versions = 0;
@@ -118,6 +138,7 @@ static enum errcode map(const char *path, int fd, const struct stat *st, const c
 		if (code != E_OK)
 			return code;
 	}
+	provide_libreeve();
 	void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	if (overwritten)
 		unlink(name);
