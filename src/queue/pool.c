@@ -4,9 +4,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-/* A little less than its alignment is used, so that malloc's own header finds room before the next chunk. */
-enum { CHUNK_ALIGN = 64 * 1024, CHUNK_BYTES = CHUNK_ALIGN - 64 };
+/* Mapped, not from malloc: a million waiting jobs between short-lived buffers would leave its heap full of holes. Pages that
+ * no struct stands on yet take no memory. */
+enum { CHUNK_BYTES = 1 << 20 };
 
 struct chunk { /* aligned to its size: the chunk of a pointer is found by its address */
 	struct list link; /* in partial, when it has room */
@@ -20,12 +22,21 @@ void pool_init(struct pool *p, size_t size)
 	list_init(&p->partial);
 }
 
+static void *map_aligned(void)
+{
+	char *twice = mmap(NULL, 2 * CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (twice == MAP_FAILED)
+		abort();
+	char *at = (char *)(((uintptr_t)twice + CHUNK_BYTES - 1) & ~(uintptr_t)(CHUNK_BYTES - 1));
+	if (at > twice)
+		munmap(twice, (size_t)(at - twice));
+	munmap(at + CHUNK_BYTES, (size_t)(twice + CHUNK_BYTES - at));
+	return at;
+}
+
 static struct chunk *chunk_new(struct pool *p)
 {
-	void *memory;
-	if (posix_memalign(&memory, CHUNK_ALIGN, CHUNK_BYTES))
-		abort();
-	struct chunk *c = memory;
+	struct chunk *c = map_aligned();
 	*c = (struct chunk){0};
 	list_append(&p->partial, &c->link);
 	p->chunk_n++;
@@ -52,7 +63,7 @@ void *pool_get(struct pool *p)
 
 void pool_put(struct pool *p, void *one)
 {
-	struct chunk *c = (struct chunk *)((uintptr_t)one & ~(uintptr_t)(CHUNK_ALIGN - 1));
+	struct chunk *c = (struct chunk *)((uintptr_t)one & ~(uintptr_t)(CHUNK_BYTES - 1));
 	memcpy(one, &c->free, sizeof c->free);
 	c->free = one;
 	if (c->used-- == capacity(p))
@@ -61,11 +72,11 @@ void pool_put(struct pool *p, void *one)
 		return;
 	list_remove(&c->link);
 	p->chunk_n--;
-	free(c);
+	munmap(c, CHUNK_BYTES);
 }
 
 void pool_fini(struct pool *p)
 {
-	list_each(&p->partial, l) free(container_of(l, struct chunk, link));
+	list_each(&p->partial, l) munmap(container_of(l, struct chunk, link), CHUNK_BYTES);
 	list_init(&p->partial);
 }

@@ -1,4 +1,4 @@
-/* pool.h - memory for many structs of one size: chunks of 64 KiB that are given back when nothing in them is used. */
+/* pool.h - memory for many structs of one size: chunks of 1 MiB that are given back when nothing in them is used. */
 #pragma once
 #include "base/list.h"
 
@@ -6,7 +6,7 @@
 
 struct pool {
 	size_t size; /* of one */
-	struct list partial; /* chunks with room, fullest not first */
+	struct list partial; /* chunks with room */
 	size_t chunk_n;
 };
 
