@@ -607,6 +607,90 @@ static void a_worker_that_dies_loses_what_it_had(void **state)
 	seen_free(s);
 }
 
+/* ── the worker in another language: examples/link-worker-python ── */
+
+static void it_counts_and_emits_an_item_per_line(void **state)
+{
+	struct seen *s = deliver("python.count", "{\"text\":\"a b\\nc\\nd e f\"}");
+	until(s->over);
+	assert_string_equal(s->result, "{\"lines\": 3, \"words\": 6}");
+	assert_int_equal(s->items, 3);
+	assert_result("python.echo", "[1, \"x\"]", "[1, \"x\"]");
+	seen_free(s);
+}
+
+static void it_reads_a_blob_and_a_large_input(void **state)
+{
+	char *input = malloc(600001);
+	struct seen *s = NEW(struct seen);
+	struct blob_writer *w;
+	uint64_t bytes;
+	s->d = (struct delivery){.id = 77,
+		.fence = 7,
+		.attempt = 1,
+		.deadline_ms = INT64_MAX,
+		.item_window = 4,
+		.instance = &t.i,
+		.events = &events,
+		.context = s};
+	assert_int_equal(blob_writer_open(t.blobs, &w, NULL), E_OK);
+	blob_writer_add(w, "one two\nthree\n", 14, NULL);
+	assert_int_equal(blob_writer_close(w, s->d.blob, &bytes, NULL), E_OK);
+	link_worker_deliver(t.w, &s->d);
+	until(s->over);
+	assert_string_equal(s->result, "{\"lines\": 2, \"words\": 3}");
+	seen_free(s);
+	memset(input, 'y', 600000);
+	input[0] = input[599999] = '"';
+	input[600000] = 0;
+	assert_result("python.echo", input, input);
+	free(input);
+}
+
+static void its_fault_fails_the_job_and_not_the_worker(void **state)
+{
+	struct seen *s = deliver("python.count", "{}");
+	until(s->over);
+	assert_true(s->failed);
+	assert_string_equal(s->error.code, "KeyError");
+	assert_result("python.echo", "1", "1");
+	seen_free(s);
+}
+
+static void it_goes_on_with_a_new_engine(void **state)
+{
+	char input[400] = "{\"text\":\"";
+	struct seen *first, *second = NEW(struct seen);
+	for (int i = 0; i < 50; i++)
+		strcat(input, "w\\n");
+	strcat(input, "\"}");
+	first = deliver("python.count", input);
+	first->hold_items = true;
+	until(first->held == 8);
+	t.reclaim = second;
+	second->d = first->d;
+	second->d.context = second;
+	second->d.runner_data = NULL;
+	link_worker_close(t.w, NULL);
+	t.ready = 0;
+	open_engine();
+	until(second->over);
+	assert_int_equal(second->items, 50);
+	seen_free(first);
+	seen_free(second);
+}
+
+static void it_drains_and_exits(void **state)
+{
+	int status;
+	free(result_of("python.echo", "1"));
+	link_worker_drain(t.w, 10000);
+	until(t.byes);
+	assert_int_equal(waitpid(t.pid, &status, 0), t.pid);
+	t.pid = 0;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(int argc, char **argv)
@@ -632,8 +716,17 @@ int main(int argc, char **argv)
 		TEST(a_worker_that_dies_loses_what_it_had),
 		cmocka_unit_test_setup_teardown(a_start_that_fails_is_told_and_the_process_exits, begin_failing, end),
 	};
+	const struct CMUnitTest python[] = {
+		TEST(it_counts_and_emits_an_item_per_line),
+		TEST(it_reads_a_blob_and_a_large_input),
+		TEST(its_fault_fails_the_job_and_not_the_worker),
+		TEST(it_goes_on_with_a_new_engine),
+		TEST(it_drains_and_exits),
+	};
 	if (argc < 2)
 		return 2;
 	program = argv[1];
+	if (strstr(program, ".py"))
+		return cmocka_run_group_tests(python, NULL, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
