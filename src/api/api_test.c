@@ -360,6 +360,30 @@ static void a_bad_job_is_refused_with_its_place_and_nothing_is_kept(void **state
 	json_decref(list);
 }
 
+static void an_input_that_breaks_its_schema_is_422_with_the_pointer(void **state)
+{
+	struct capability capability = {.name = (char[]){"a"},
+		.version = (char[]){"1.0.0"},
+		.input_schema = (char[]){"{\"properties\":{\"n\":{\"type\":\"integer\"}}}"}};
+	struct worker worker = {.id = (char[]){"w"}, .namespace = (char[]){"default"}};
+	struct instance instance = {
+		.id = "w-1", .worker = &worker, .state = INSTANCE_RUNNING, .capabilities = &capability, .capability_n = 1};
+	registry_add(api.registry, &instance);
+	json_t *problem = ask(422, "POST", "/v1/jobs", "{\"capability\":\"a\",\"input\":{\"n\":\"x\"}}");
+	expect(problem, "pointer", "\"/input/n\"");
+	json_decref(problem);
+	problem = ask(
+		422, "POST", "/v1/jobs", "{\"jobs\":[{\"capability\":\"a\"},{\"capability\":\"a\",\"input\":{\"n\":1.5}}]}");
+	expect(problem, "pointer", "\"/jobs/1/input/n\"");
+	json_decref(problem);
+	problem = ask(422, "POST", "/v1/invoke/a", "{\"n\":null}");
+	expect(problem, "pointer", "\"/n\"");
+	json_decref(problem);
+	free(submit("{\"capability\":\"a\",\"input\":{\"n\":1}}"));
+	registry_remove(api.registry, &instance);
+	json_decref(ask(400, "POST", "/v1/invoke/a", "{\"n\":"));
+}
+
 static void an_idempotency_key_gives_the_earlier_job(void **state)
 {
 	json_t *a = ask_with(202, "POST", "/v1/jobs", "Idempotency-Key: k1\r\n", bytes_of("{\"capability\":\"a\"}"));
@@ -631,6 +655,7 @@ int main(void)
 		TEST(many_jobs_are_one_commit_as_a_list_or_as_lines),
 		TEST(a_large_submit_is_read_on_the_pool_and_kept_whole),
 		TEST(a_bad_job_is_refused_with_its_place_and_nothing_is_kept),
+		TEST(an_input_that_breaks_its_schema_is_422_with_the_pointer),
 		TEST(an_idempotency_key_gives_the_earlier_job),
 		TEST(a_full_disk_is_507_and_nothing_is_kept),
 		TEST(jobs_are_cancelled_once),
