@@ -19,6 +19,7 @@ enum {
 	QUICK_US = 10 * 1000000, /* an engine that lived shorter died quickly */
 	BACKOFF_FIRST_MS = 100, /* after the second quick death in a row; the first is followed at once */
 	BACKOFF_CAP_MS = 10 * 1000,
+	LEAVE_US = 5 * 1000000, /* from the end of the channel to the engine's end */
 	FORMER_WAIT_MS = 1000, /* an orphaned engine sees the end of its channel and goes by itself */
 	STOP_TRIES = 2, /* engines that may die instead of stopping */
 };
@@ -102,7 +103,13 @@ void engine_lost(struct keeper *k)
 {
 	close(k->control);
 	k->control = -1;
-	/* Without the channel it can do nothing. One that is exiting keeps its status: that is set before descriptors close. */
+	k->kill_at_us = os_clock_monotonic_us() + LEAVE_US; /* it is on its way out, and may have something to write yet */
+}
+
+void engine_end_late(struct keeper *k)
+{
+	keeper_say("warning", "engine_killed pid=%d why=\"its channel ended and it did not\"", (int)k->engine_pid);
+	k->kill_at_us = 0;
 	kill(k->engine_pid, SIGKILL);
 }
 
@@ -138,6 +145,7 @@ void engine_exited(struct keeper *k, int status)
 	if (k->control >= 0)
 		close(k->control);
 	k->control = -1;
+	k->kill_at_us = 0;
 	k->engine_pid = 0;
 	k->memory->engine_pid = 0;
 	k->crumbs->ended.status = status;

@@ -30,7 +30,7 @@ struct keeper {
 	/* The engine. */
 	int control; /* our end of the channel; -1: no engine is connected */
 	pid_t engine_pid;
-	int64_t engine_started_us, restart_at_us; /* restart_at_us 0: none is due */
+	int64_t engine_started_us, restart_at_us, kill_at_us; /* the last two: 0: not due */
 	unsigned quick_deaths;
 	unsigned stop_asked; /* times */
 	unsigned stop_tries; /* engines that died instead of stopping */
@@ -75,5 +75,6 @@ void channel_flush(struct keeper *k); /* sends what is owed, as far as the engin
 bool engine_find(struct keeper *k, struct err *e);
 void engine_end_former(struct keeper *k); /* one that outlived its keeper */
 void engine_start(struct keeper *k);
-void engine_lost(struct keeper *k); /* the channel ended: the process will follow, or is helped */
+void engine_lost(struct keeper *k); /* the channel ended: the process will follow */
+void engine_end_late(struct keeper *k); /* it did not */
 void engine_exited(struct keeper *k, int status);

@@ -80,9 +80,9 @@ static void a_program_that_cannot_start_is_told_with_step_and_errno(void **state
 static void a_slot_in_use_and_a_malformed_order_are_refused(void **state)
 {
 	test_keeper_start(&k, reeved);
-	test_keeper_spawn(&k, 2, "w-1", "sleep 1000", NULL);
+	test_keeper_spawn(&k, 2, "w-1", "exec sleep 1000", NULL);
 	test_keeper_event(&k, KEEPER_SPAWNED);
-	test_keeper_spawn(&k, 2, "w-2", "sleep 1000", NULL);
+	test_keeper_spawn(&k, 2, "w-2", "exec sleep 1000", NULL);
 	assert_int_equal(test_keeper_event(&k, KEEPER_SPAWN_FAILED).status, EBUSY);
 	struct keeper_spawn torn = {.head = {KEEPER_SPAWN, 4000}, .argc = 5};
 	test_keeper_send(&k, &torn, sizeof torn);
@@ -120,7 +120,7 @@ static void a_child_starts_clean(void **state)
 static void an_engine_that_dies_is_started_again_and_no_child_ends(void **state)
 {
 	test_keeper_start(&k, reeved);
-	test_keeper_spawn(&k, 0, "stays", "sleep 1000", NULL);
+	test_keeper_spawn(&k, 0, "stays", "exec sleep 1000", NULL);
 	pid_t stays = test_keeper_event(&k, KEEPER_SPAWNED).pid;
 	test_keeper_spawn(&k, 1, "goes", "read x < /proc/$$/stat; kill -STOP $$; exit 5", NULL);
 	pid_t goes = test_keeper_event(&k, KEEPER_SPAWNED).pid;
@@ -168,6 +168,14 @@ static void the_engines_exit_status_decides(void **state)
 	}
 }
 
+static void an_engine_may_close_its_channel_before_it_exits(void **state)
+{
+	test_keeper_start(&k, reeved);
+	test_keeper_end_engine(&k, TEST_KEEPER_LEAVES);
+	test_keeper_end_engine(&k, 0);
+	assert_int_equal(test_keeper_wait(&k), 0);
+}
+
 static void signals_become_stop_and_reload(void **state)
 {
 	test_keeper_start(&k, reeved);
@@ -187,7 +195,7 @@ static void signals_become_stop_and_reload(void **state)
 static void children_outlive_their_keeper_and_the_next_one_adopts_them(void **state)
 {
 	test_keeper_start(&k, reeved);
-	test_keeper_spawn(&k, 5, "stays", "sleep 1000", NULL);
+	test_keeper_spawn(&k, 5, "stays", "exec sleep 1000", NULL);
 	struct keeper_event was = test_keeper_event(&k, KEEPER_SPAWNED);
 	pid_t engine = k.engine_pid;
 	kill(k.pid, SIGKILL);
@@ -213,7 +221,7 @@ static void children_outlive_their_keeper_and_the_next_one_adopts_them(void **st
 static void a_reused_pid_is_not_adopted(void **state)
 {
 	test_keeper_start(&k, reeved);
-	test_keeper_spawn(&k, 0, "w", "sleep 1000", NULL);
+	test_keeper_spawn(&k, 0, "w", "exec sleep 1000", NULL);
 	struct keeper_event was = test_keeper_event(&k, KEEPER_SPAWNED);
 	kill(k.pid, SIGKILL);
 	test_keeper_wait(&k);
@@ -384,6 +392,7 @@ int main(int argc, char **argv)
 		CASE(a_child_starts_clean),
 		CASE(an_engine_that_dies_is_started_again_and_no_child_ends),
 		CASE(the_engines_exit_status_decides),
+		CASE(an_engine_may_close_its_channel_before_it_exits),
 		CASE(signals_become_stop_and_reload),
 		CASE(children_outlive_their_keeper_and_the_next_one_adopts_them),
 		CASE(a_reused_pid_is_not_adopted),

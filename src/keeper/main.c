@@ -161,12 +161,10 @@ static void read_signals(struct keeper *k)
 static void turn(struct keeper *k)
 {
 	struct epoll_event events[64];
-	int wait_ms = -1;
-	if (k->restart_at_us) {
-		int64_t left = k->restart_at_us - os_clock_monotonic_us();
-		wait_ms = left > 0 ? (int)(left / 1000) + 1 : 0;
-	}
-	int n = epoll_wait(k->epoll, events, 64, wait_ms);
+	int64_t due =
+		k->restart_at_us ? k->restart_at_us : k->kill_at_us; /* never both: one has no engine, the other has */
+	int64_t left = due - os_clock_monotonic_us();
+	int n = epoll_wait(k->epoll, events, 64, !due ? -1 : left > 0 ? (int)(left / 1000) + 1 : 0);
 	for (int i = 0; i < n; i++) {
 		uint64_t tag = events[i].data.u64;
 		if (tag == SIGNALS_TAG)
@@ -178,6 +176,8 @@ static void turn(struct keeper *k)
 	}
 	if (k->restart_at_us && os_clock_monotonic_us() >= k->restart_at_us)
 		engine_start(k);
+	if (k->kill_at_us && os_clock_monotonic_us() >= k->kill_at_us)
+		engine_end_late(k);
 	channel_flush(k);
 }
 

@@ -23,6 +23,7 @@ void test_keeper_fini(struct test_keeper *t); /* ends reeved and all its childre
 void test_keeper_start(struct test_keeper *t, const char *reeved); /* and waits for its engine */
 pid_t test_keeper_run(struct test_keeper *t, const char *reeved); /* does not wait */
 void test_keeper_accept(struct test_keeper *t); /* the next engine */
+enum { TEST_KEEPER_LEAVES = 1000 }; /* the channel is closed; then it waits for another word, and exits with 0 */
 void test_keeper_end_engine(struct test_keeper *t, int how); /* exit status 0-255, or -signal */
 int test_keeper_wait(struct test_keeper *t); /* reeved's wait status */
 

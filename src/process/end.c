@@ -113,7 +113,8 @@ static void describe_status(const struct process *p, char *into, size_t size)
 	if (!p->exited)
 		snprintf(into, size, "it runs");
 	else if (!p->child->status_known)
-		snprintf(into, size, "process %d ended while the keeper was away, so its status is not known", p->child->pid);
+		snprintf(into, size, "process %d ended; with what status is not known, for an earlier keeper had started it",
+			p->child->pid);
 	else if (WIFSIGNALED(status))
 		snprintf(into, size, "process %d was ended by signal %d (SIG%s)", p->child->pid, WTERMSIG(status),
 			sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");

@@ -156,7 +156,7 @@ static void take_over(struct process_host *h, struct keeper_child *child)
 	if (start_adopted(h, i, child, &e) != E_OK)
 		end_kill(i->runner_data, e.text);
 	else if (i->worker->kind == WORKER_MANAGED)
-		life_child_events.spawned(i->runner_data);
+		life_running(i->runner_data);
 }
 
 static void take_over_all(struct process_host *h)

@@ -9,7 +9,7 @@ static int64_t now(const struct process *p)
 	return loop_now_ms(p->host->options.loop);
 }
 
-static void tell_running(struct process *p)
+void life_running(struct process *p)
 {
 	struct instance *i = p->instance;
 	if (p->running || p->ending || p->exited)
@@ -32,7 +32,7 @@ static void on_spawned(void *context)
 	if (p->kill_wanted)
 		end_spawned(p);
 	else if (!p->session)
-		tell_running(p);
+		life_running(p);
 }
 
 static void on_spawn_failed(void *context, int error, const char *why)
@@ -98,7 +98,7 @@ static enum errcode on_hello(void *context, const struct link_hello *hello, stru
 
 static void on_ready(void *context)
 {
-	tell_running(context);
+	life_running(context);
 }
 
 static void on_start_failed(void *context, struct bytes code, struct bytes message)

@@ -58,6 +58,7 @@ void start_cleanup(struct process *p); /* the same, and the child's slot and fil
 /* life.c: what happens to it */
 extern const struct keeper_child_events life_child_events;
 struct link_worker_events life_link_events(struct process *p);
+void life_running(struct process *p); /* tells it, once */
 void life_on_return_timer(void *context);
 
 /* end.c */
