@@ -96,8 +96,7 @@ uint64_t queues_next_id(struct queues *qs, int64_t now_ms); /* from the one sour
 /* The queue, made when it is not there (a queue exists before any worker does). */
 struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes capability);
 extern const struct queue_limits queue_default_limits;
-void queues_set_limits(
-	struct queues *qs, const struct queue_limits *limits); /* of queues that are made from now on */
+void queues_set_limits(struct queues *qs, const struct queue_limits *limits); /* of queues that are made from now on */
 void queue_set_limits(struct queue *q, const struct queue_limits *limits);
 struct bytes queue_capability(const struct queue *q);
 struct bytes queue_namespace(const struct queue *q);
