@@ -13,6 +13,7 @@ static struct command commands[COMMANDS_MAX];
 static struct reeve_capability capabilities[COMMANDS_MAX];
 static const struct reeve_capability *list[COMMANDS_MAX + 1];
 static size_t command_n;
+static json_t *declaration; /* the capabilities' texts are in it, as long as the program runs */
 
 /* A handler is not told which capability it was called for, so each has its own. */
 #define HANDLER(n)                                                                                                     \
@@ -56,7 +57,6 @@ static const char *text_of(const json_t *from, const char *name, const char *oth
 	return text ? text : otherwise;
 }
 
-/* What it borrows from the JSON lives as long as the program. */
 static int add(const char *path, const json_t *from)
 {
 	const json_t *argv = json_object_get(from, "command");
@@ -83,11 +83,12 @@ static int add(const char *path, const json_t *from)
 static int read_commands(const char *path)
 {
 	json_error_t error;
-	json_t *root = json_load_file(path, 0, &error), *one;
+	json_t *one;
 	size_t i;
-	if (!root)
+	declaration = json_load_file(path, 0, &error);
+	if (!declaration)
 		return refuse(path, error.text);
-	json_array_foreach(json_object_get(root, "exec"), i, one) if (add(path, one) < 0) return -1;
+	json_array_foreach(json_object_get(declaration, "exec"), i, one) if (add(path, one) < 0) return -1;
 	return command_n ? 0 : refuse(path, "names no capability: {\"exec\":[{\"capability\":…,\"command\":[…]}]}");
 }
 
