@@ -84,6 +84,14 @@ static void fail_limited(void *context, struct http_request *r)
 	http_problem(r, &e);
 }
 
+static int file_fd;
+static uint64_t file_size;
+
+static void send_it(void *context, struct http_request *r)
+{
+	http_reply_fd(r, 200, "application/octet-stream", dup(file_fd), file_size);
+}
+
 static const struct http_route first[] = {
 	{"POST", "/echo", 100, echo, NULL, "Say it again", NULL},
 	{"GET", "/things/{id}", 0, show, NULL, "Show", NULL},
@@ -91,6 +99,7 @@ static const struct http_route first[] = {
 	{NULL},
 };
 static const struct http_route second[] = {
+	{"GET", "/file", 0, send_it, NULL, "Download", NULL},
 	{"GET", "/later", 0, keep, NULL, "Answer later", NULL},
 	{"GET", "/events", 0, events, NULL, "Follow", NULL},
 	{"POST", "/stream", 0, piece_end, piece, "Upload", NULL},
@@ -493,6 +502,66 @@ static void a_refused_upload_gets_its_answer_though_it_is_long(void **state)
 	client_close(&c);
 }
 
+static void open_file(uint64_t size)
+{
+	char name[] = "/tmp/reeve-http-file-XXXXXX";
+	file_fd = mkstemp(name);
+	file_size = size;
+	unlink(name);
+	scoped(mem_free_at) char *data = mem_new(size);
+	for (uint64_t i = 0; i < size; i++)
+		data[i] = (char)(i * 31 >> 7);
+	assert_int_equal(pwrite(file_fd, data, size, 0), size);
+}
+
+static void a_file_is_sent_whole_whatever_its_size(void **state)
+{
+	static const uint64_t sizes[] = {0, 1, 262143, 262144, 262145, 524288, 3000001};
+	for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+		open_file(sizes[k]);
+		struct client c = client_open();
+		client_send(&c, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+		client_expect(&c, "\r\n\r\n");
+		size_t header = (size_t)(strstr(c.in.data, "\r\n\r\n") + 4 - c.in.data);
+		for (int i = 0; i < 20000 && c.in.size < header + sizes[k]; i++)
+			client_receive(&c);
+		assert_int_equal(c.in.size, header + sizes[k]);
+		for (uint64_t i = 0; i < sizes[k]; i++) {
+			if (c.in.data[header + i] != (char)(i * 31 >> 7))
+				fail_msg("size %llu: byte %llu is wrong", (unsigned long long)sizes[k], (unsigned long long)i);
+		}
+		client_close(&c);
+		close(file_fd);
+	}
+}
+
+static void a_file_that_became_shorter_ends_the_connection(void **state)
+{
+	open_file(600000);
+	assert_int_equal(ftruncate(file_fd, 300000), 0);
+	struct client c = client_open();
+	client_send(&c, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+	client_expect_end(&c);
+	assert_in_range(c.in.size, 1, 310000);
+	client_close(&c);
+	close(file_fd);
+}
+
+static void a_client_that_leaves_in_the_middle_of_a_file_costs_nothing(void **state)
+{
+	open_file(3000001);
+	for (int i = 0; i < 20; i++) {
+		struct client c = client_open();
+		client_send(&c, "GET /file HTTP/1.1\r\nHost: x\r\n\r\n");
+		for (int k = 0; k < i; k++)
+			turn(-1);
+		client_close(&c);
+	}
+	for (int i = 0; i < 20; i++)
+		turn(-1);
+	close(file_fd);
+}
+
 static void a_problem_has_its_five_members_and_is_utf8(void **state)
 {
 	struct client c = client_open();
@@ -578,6 +647,9 @@ int main(void)
 		TEST(a_subscriber_that_leaves_is_noticed),
 		TEST(a_streamed_body_pauses_its_sender),
 		TEST(a_refused_upload_gets_its_answer_though_it_is_long),
+		TEST(a_file_is_sent_whole_whatever_its_size),
+		TEST(a_file_that_became_shorter_ends_the_connection),
+		TEST(a_client_that_leaves_in_the_middle_of_a_file_costs_nothing),
 		TEST(a_problem_has_its_five_members_and_is_utf8),
 		TEST(the_socket_is_private_and_a_second_server_is_refused),
 		TEST(a_stale_socket_is_replaced_and_a_file_is_not),

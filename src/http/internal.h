@@ -94,3 +94,6 @@ struct bytes uri_decode_segment(char *text, size_t size);
 
 /* router.c: sets route and params. E_NOT_FOUND; E_STATE: another method, and `allow` lists those. */
 enum errcode router_match(struct http_request *r, const char *method, char *allow, size_t allow_size, struct err *e);
+
+/* send.c: an answer from a file; takes fd */
+struct MHD_Response *send_file(struct http_request *r, int fd, uint64_t size);

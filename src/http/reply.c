@@ -49,7 +49,7 @@ void http_reply_json(struct http_request *r, int status, struct bytes json)
 
 void http_reply_fd(struct http_request *r, int status, const char *content_type, int fd, uint64_t size)
 {
-	answer(r, status, content_type, MHD_create_response_from_fd64(size, fd));
+	answer(r, status, content_type, send_file(r, fd, size));
 }
 
 /* libmicrohttpd asks for more. Nothing there: it sleeps until the next write. */
