@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """A worker in Python, standard library only, written from docs/reference/link-protocol.md.
-
 python.count counts words and emits an item per line (of {"text":…} or of a blob); python.echo gives back what it is given.
-Run by the daemon as a process. One job at a time, on a thread of its own; the main thread reads the link.
+One job at a time, on a thread of its own; the main thread reads the link.
 """
 import array, json, os, queue, signal, socket, struct, sys, threading, time
 
@@ -61,8 +60,7 @@ class Job:
 class Link:
     def __init__(self, capabilities):
         self.capabilities, self.lock, self.jobs, self.waiting = capabilities, threading.RLock(), {}, queue.Queue()
-        self.socket = self.reader = None  # socket: to write to, from WELCOME on
-        self.ready = self.draining = False
+        self.socket, self.reader, self.ready, self.draining = None, None, False, False  # socket: reader, once welcome
         self.files = []  # descriptors that came and belong to no frame yet
 
     def send(self, kind, number, payload=bytes(16), to=None):
@@ -196,8 +194,7 @@ def main():
                 wait, heard_at = 0.01, time.monotonic()
             return link.send(BYE, 0)
         except OSError:
-            time.sleep(wait)
-            wait = min(1.0, wait * 2)
+            time.sleep(wait := min(1.0, 2 * wait))
 
 
 main()
