@@ -40,6 +40,8 @@ static void committed(void *context, enum errcode code)
 	p->busy = false;
 	p->cursor = more ? p->last_id + 1 : 0;
 	p->next_at_ms = qs->now_ms + (more ? 0 : REST_MS);
+	if (more)
+		prune_tick(qs); /* each slice waits for the reader and the disk: others have their turns in between */
 }
 
 static void looked(void *context, enum errcode code)

@@ -1,4 +1,4 @@
-#include "queue/queue.h"
+#include "queue/state.h"
 
 #include "base/mem.h"
 
@@ -661,6 +661,22 @@ static void old_results_go_a_slice_at_a_time(void **state)
 	assert_int_equal(after.rows_written - before.rows_written, 1200);
 }
 
+static void a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache(void **state)
+{
+	struct fixture *f = *state;
+	static struct job_spec many[1000];
+	for (int i = 0; i < 1000; i++)
+		many[i] = spec(i % 10);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(queues_submit(f->qs, many, 1000, f->now, NULL, NULL, NULL), E_OK);
+		settle(f);
+	}
+	assert_int_equal(info(f).pending, 200000);
+	size_t bytes = f->qs->jobs.chunk_n * (1 << 20) + f->qs->live.room * sizeof(struct job *);
+	assert_true(bytes / 200000 < 140);
+	assert_true(f->qs->input_bytes <= INPUT_CACHE_BYTES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -695,6 +711,7 @@ int main(void)
 		TEST(a_paused_queue_gives_nothing_out_also_after_a_restart),
 		TEST(on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is_space),
 		TEST(old_results_go_a_slice_at_a_time),
+		TEST(a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ enum {
 	ITEMS_MAX = 16 << 20, /* of one job */
 	INPUT_CACHE_BYTES = 8 << 20,
 	AGE_STEP_MS = 60000, /* a wait of this long counts as one more priority */
-	TICK_MAX = 1000, /* jobs that one tick moves */
+	TICK_MAX = 200, /* jobs that one tick moves */
 	PROGRESS_MAX = 512, /* bytes of a progress message */
 };
 

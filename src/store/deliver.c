@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 void request_list_init(struct request_list *l)
@@ -34,11 +35,35 @@ void request_list_move(struct request_list *to, struct request_list *from)
 	request_list_init(from);
 }
 
+enum { TURN_MAX = 256 }; /* requests run in one turn of the loop, which has others to serve */
+
 struct deliver_wake {
 	struct message message;
 	struct deliver *deliver; /* NULL: it is gone */
 	bool posted; /* under the lock */
 };
+
+/* What is left over comes first the next time. */
+static void put_back(struct deliver *d, struct request_list *rest)
+{
+	pthread_mutex_lock(&d->lock);
+	request_list_move(rest, &d->finished);
+	pthread_mutex_unlock(&d->lock);
+	deliver_add(d, rest);
+}
+
+static void run_some(struct deliver *d, unsigned most)
+{
+	struct request_list now;
+	request_list_init(&now);
+	pthread_mutex_lock(&d->lock);
+	request_list_move(&now, &d->finished);
+	pthread_mutex_unlock(&d->lock);
+	for (struct request *r; most && (r = request_list_take(&now)); most--)
+		r->run(r);
+	if (now.first)
+		put_back(d, &now);
+}
 
 static void woken(struct message *m)
 {
@@ -50,7 +75,7 @@ static void woken(struct message *m)
 	pthread_mutex_lock(&w->deliver->lock);
 	w->posted = false;
 	pthread_mutex_unlock(&w->deliver->lock);
-	deliver_run(w->deliver);
+	run_some(w->deliver, TURN_MAX);
 }
 
 void deliver_init(struct deliver *d, struct loop *loop)
@@ -85,11 +110,5 @@ void deliver_add(struct deliver *d, struct request_list *l)
 
 void deliver_run(struct deliver *d)
 {
-	struct request_list now;
-	request_list_init(&now);
-	pthread_mutex_lock(&d->lock);
-	request_list_move(&now, &d->finished);
-	pthread_mutex_unlock(&d->lock);
-	for (struct request *r; (r = request_list_take(&now));)
-		r->run(r);
+	run_some(d, UINT_MAX);
 }
