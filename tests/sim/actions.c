@@ -383,6 +383,8 @@ static void reclaim(struct world *w)
 	sim_note(w, "reclaim", j->id, f->fence);
 	SIM_CHECK(w, f->fence >> 32 < w->store->epoch, "job %llu: reclaimed by a fence of this engine",
 		(unsigned long long)j->id);
+	SIM_CHECK(w, f->fence > j->floor, "job %llu: reclaimed by a holder whose attempt was written off",
+		(unsigned long long)j->id);
 	if (j->fence) { /* an older lease of the same job was taken back */
 		SIM_CHECK(
 			w, f->fence > j->fence, "job %llu: an older lease took it from a later one", (unsigned long long)j->id);

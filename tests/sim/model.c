@@ -96,6 +96,7 @@ void model_ends(struct world *w, struct sim_job *j, enum queue_end end)
 
 void model_failed(struct world *w, struct sim_job *j, bool retryable, bool crash)
 {
+	j->failed_fence = j->fence;
 	model_unleased(w, j);
 	j->settling = true;
 	j->failed_at_ms = queues_now(w->qs);
@@ -160,6 +161,7 @@ static void waits_again(struct world *w, struct sim_job *j, const struct job *re
 			j->attempts + 1);
 	j->due_at_ms = real->due_at_ms;
 	j->settling = false;
+	j->floor = j->failed_fence;
 	j->attempts_before = j->attempts;
 	j->crashes_before = j->crashes;
 }
@@ -197,6 +199,8 @@ static void lives_on(struct world *w, struct sim_job *j, const struct job *real)
 	bool as_before = real->attempts == j->attempts_before && real->crashes == j->crashes_before;
 	SIM_CHECK(w, advanced || as_before, "job %llu: came back with %d attempts, had %d durably", ID(j), real->attempts,
 		j->attempts_before);
+	if (advanced && !as_before)
+		j->floor = j->failed_fence;
 	j->state = SIM_LIVE;
 	j->settling = j->ends = j->cancel_later = false;
 	j->attempts = j->attempts_before = real->attempts;

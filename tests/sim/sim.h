@@ -33,6 +33,7 @@ struct sim_job { /* what the model knows of one job */
 	int queue, priority, max_attempts, timeout_ms;
 	int64_t due_at_ms, expires_at_ms;
 	uint64_t fence; /* the valid one, or 0 */
+	uint64_t failed_fence, floor; /* of the last failed attempt; of the last one durably so: never valid again */
 	bool started, settling, ends; /* settling: a commit is under way, after which it has ended or waits again */
 	enum queue_end end; /* when it ends */
 	int64_t started_at_ms, failed_at_ms;
