@@ -9,11 +9,13 @@
 #include "blob/blob.h"
 #include "daemon/settings.h"
 #include "dispatch/dispatch.h"
+#include "event/event.h"
 #include "http/http.h"
 #include "link/client_session.h"
 #include "log/log.h"
 #include "log/output.h"
 #include "loop/loop.h"
+#include "metrics/metrics.h"
 #include "module/module.h"
 #include "pipeline/pipeline.h"
 #include "process/process.h"
@@ -31,6 +33,8 @@ struct daemon {
 	struct store *store;
 	struct queues *queues;
 	struct waits *waits;
+	struct events *events;
+	struct metrics *metrics;
 	struct blobs *blobs;
 	struct pipelines *pipelines;
 	struct registry *registry;

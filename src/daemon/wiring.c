@@ -22,6 +22,8 @@ static uint64_t seed(void)
 	return s;
 }
 
+#define EVENTS_KEPT 4096 /* for those who come back with the last id that they saw */
+
 /* ── from the queue ── */
 
 static void on_ready(void *context, struct queue *q)
@@ -443,6 +445,8 @@ static void fill_api(struct daemon *d)
 	a->supervisor = d->supervisor;
 	a->dispatch = d->dispatch;
 	a->outputs = d->outputs;
+	a->events = d->events;
+	a->metrics = d->metrics;
 	a->calls = (struct api_calls){d, call_add_worker, call_remove_worker};
 	a->node = d->settings->node;
 	a->data_dir = d->settings->data_dir;
@@ -508,6 +512,8 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	char run[PATH_MAX], scratch[PATH_MAX];
 	d->loop = loop_new();
 	d->waits = waits_new();
+	d->events = events_new(EVENTS_KEPT, clock_now(d));
+	d->metrics = metrics_new();
 	d->recovering = true;
 	clock_open(d);
 	enum errcode code = open_directories(d, run, scratch, e);
@@ -543,6 +549,8 @@ void daemon_close(struct daemon *d)
 	waits_free(d->waits);
 	blobs_close(d->blobs);
 	outputs_free(d->outputs);
+	events_free(d->events);
+	metrics_free(d->metrics);
 	clock_close(d);
 	loop_free(d->loop);
 	settings_free(d->settings);
