@@ -8,18 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum log_severity level = LOG_LEVEL_INFO;
 static int target = 2;
 
 const char *log_word(int severity)
 {
 	static const char *const words[] = {"debug", "info", "warning", "error"};
 	return words[severity < 0 ? 0 : severity > LOG_LEVEL_ERROR ? LOG_LEVEL_ERROR : severity];
-}
-
-void log_set_level(enum log_severity least)
-{
-	level = least;
 }
 
 void log_set_fd(int fd)
@@ -30,7 +24,7 @@ void log_set_fd(int fd)
 void log_write(enum log_severity severity, const char *event, const char *fields, ...)
 {
 	char line[4096], when[RFC3339_SIZE];
-	if (severity < level)
+	if (severity < LOG_LEVEL_INFO)
 		return;
 	rfc3339_format(os_clock_ms(), when);
 	size_t room = sizeof line - 1; /* for the line's end */

@@ -8,10 +8,9 @@
 enum log_severity { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 const char *log_word(int severity); /* "info"; never NULL */
-void log_set_level(enum log_severity least); /* what is less severe is not written; at first: info */
 void log_set_fd(int fd); /* at first: 2 */
 
 /* `event` is one word; the fields are "key=value key=\"with spaces\"", or NULL. One write per line, cut at 4 KiB; a line
- * break within becomes a space. Any thread. */
+ * break within becomes a space. Debug lines are not written: that severity is for what workers log. Any thread. */
 void log_write(enum log_severity severity, const char *event, const char *fields, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -9,14 +9,6 @@ int fd_set_cloexec(int fd, int on)
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
 }
 
-int fd_set_nonblock(int fd, int on)
-{
-	int flags = fcntl(fd, F_GETFL);
-	if (flags < 0)
-		return -1;
-	return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
-}
-
 void fd_raise_limit(struct rlimit *was)
 {
 	if (getrlimit(RLIMIT_NOFILE, was) < 0) {

@@ -7,7 +7,6 @@
 #include <sys/types.h>
 
 int fd_set_cloexec(int fd, int on); /* 0, or -1 with errno */
-int fd_set_nonblock(int fd, int on); /* 0, or -1 with errno */
 
 /* Raises this process's soft limit on descriptors to its hard limit; *was has the limits of before (programs that we start
  * get those: select() breaks above 1024). */

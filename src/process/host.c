@@ -1,6 +1,5 @@
 #include "base/mem.h"
 #include "log/log.h"
-#include "os/proc.h"
 #include "process/parts.h"
 
 #include <stddef.h>
@@ -88,17 +87,6 @@ static const struct runner_ops ops = {.type = "process",
 const struct runner_ops *process_host_runner(struct process_host *h)
 {
 	return &h->runner;
-}
-
-bool process_usage(const struct instance *i, struct buf *out)
-{
-	struct process *p = of(i);
-	struct proc_stat s;
-	if (!p || !p->child->pid || p->exited || !proc_stat_read(p->child->pid, &s) || s.start != p->child->start)
-		return false;
-	buf_format(
-		out, "{\"rss_bytes\":%llu,\"cpu_ms\":%llu}", (unsigned long long)s.rss_bytes, (unsigned long long)s.cpu_ms);
-	return true;
 }
 
 /* ── recovery ── */

@@ -55,6 +55,3 @@ void process_recover(struct process_host *h,
 
 /* supervisor_calls.initialize for processes: is the program there? E_NOT_FOUND, E_DENIED name it. */
 enum errcode process_check(struct process_host *h, const struct instance *i, struct err *e);
-
-/* {"rss_bytes":…,"cpu_ms":…} of the child itself, from /proc; false: it does not run. */
-bool process_usage(const struct instance *i, struct buf *out);

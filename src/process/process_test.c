@@ -248,10 +248,6 @@ static void a_worker_is_started_and_does_a_job(void **state)
 	assert_int_equal(instance->capability_n, 1);
 	assert_string_equal(instance->capabilities[0].name, "test.do");
 	assert_string_equal(instance->endpoint_type, "ipc");
-	struct buf usage = {0};
-	assert_true(process_usage(instance, &usage));
-	assert_non_null(strstr(usage.data, "\"rss_bytes\":"));
-	buf_fini(&usage);
 	deliver("\"ok\"");
 	until('f');
 	assert_string_equal(result, "\"done\"");
