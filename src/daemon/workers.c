@@ -234,7 +234,8 @@ void workers_reload(struct daemon *d)
 		pipelines_define(d->pipelines, take(s->pipelines[i]));
 	s->pipeline_n = 0;
 	daemon_set_limits(d, s);
-	swap_settings(d->settings, s); /* first: a changed worker that has no instance is replaced at once, by workers_gone */
+	swap_settings(
+		d->settings, s); /* first: a changed worker that has no instance is replaced at once, by workers_gone */
 	remove_undeclared(d, d->settings);
 	add_changed(d, d->settings);
 	settings_free(s);

@@ -114,7 +114,10 @@ static bool all_completed(const struct run *r)
 /* The result of a step that ended earlier. */
 static void read_result(struct pipelines *ps, uint64_t job_id, struct buf *out)
 {
-	if (ps->store->ops->read(ps->store, STORE_DONE, (struct store_key){.id = job_id}, NULL, out, NULL) != E_OK)
+	scoped(buf_fini) struct buf body = {0};
+	if (ps->store->ops->read(ps->store, STORE_DONE, (struct store_key){.id = job_id}, NULL, &body, NULL) == E_OK)
+		buf_add(out, body.data, body.size);
+	else
 		buf_text(out, "null");
 }
 
