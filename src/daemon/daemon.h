@@ -30,8 +30,6 @@ struct daemon {
 	struct settings *settings;
 	struct loop *loop;
 	struct outputs *outputs;
-	struct events *events;
-	struct metrics *metrics;
 	struct store *store;
 	struct queues *queues;
 	struct waits *waits;

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EVENTS_KEPT 4096 /* for subscribers who come back */
-
 static uint64_t seed(void)
 {
 	uint64_t s;
@@ -549,8 +547,6 @@ void daemon_close(struct daemon *d)
 	pipelines_free(d->pipelines);
 	queues_free(d->queues);
 	waits_free(d->waits);
-	events_free(d->events);
-	metrics_free(d->metrics);
 	blobs_close(d->blobs);
 	outputs_free(d->outputs);
 	events_free(d->events);
