@@ -154,7 +154,7 @@ static void write_worker_log(
 	struct daemon *d, const struct instance *i, int severity, struct bytes event, struct bytes fields)
 {
 	scoped(buf_fini) struct buf line = {0};
-	buf_format(&line, "%s ", log_word(severity));
+	buf_format(&line, "%s ", log_worker_word(severity));
 	buf_add(&line, event.data, event.size);
 	if (fields.size) {
 		buf_text(&line, " ");

@@ -187,10 +187,21 @@ void dispatch_turn(struct dispatch *d)
 		want_turn(d);
 }
 
+static void look(void *context, struct queue *q)
+{
+	struct queue_info info;
+	queue_get_info(q, &info);
+	if (info.pending && !info.paused)
+		dispatch_ready(context, q);
+}
+
 void dispatch_hold(struct dispatch *d, bool hold)
 {
 	d->held = hold;
-	if (!hold && !list_empty(&d->active))
+	if (hold)
+		return;
+	queues_each(d->queues, look, d); /* what was loaded was never announced */
+	if (!list_empty(&d->active))
 		want_turn(d);
 }
 

@@ -474,6 +474,23 @@ static void a_job_that_a_worker_still_holds_goes_on_after_a_restart(void **state
 	assert_int_equal(f.settled, 1);
 }
 
+static void what_an_earlier_engine_left_is_given_out(void **state)
+{
+	submit(2);
+	struct store *next;
+	store_memory_crash(f.store, 0, &next);
+	dispatch_free(f.d);
+	registry_free(f.registry);
+	queues_free(f.qs);
+	f.store = next;
+	open_all();
+	dispatch_hold(f.d, true);
+	instance(0, 0);
+	dispatch_hold(f.d, false);
+	turn();
+	assert_int_equal(f.given_n, 2);
+}
+
 /* ── calls ── */
 
 static void on_answer(void *context, struct bytes result, const struct job_error *error)
@@ -609,6 +626,7 @@ int main(void)
 		CASE(items_of_a_job_that_must_wait_are_kept_until_it_may_go_on),
 		CASE(nothing_is_given_out_while_it_is_held),
 		CASE(a_job_that_a_worker_still_holds_goes_on_after_a_restart),
+		CASE(what_an_earlier_engine_left_is_given_out),
 		CASE(a_call_is_answered_by_whoever_offers_it),
 		CASE(a_call_that_nobody_can_answer_is_unavailable_at_once),
 		CASE(a_call_waits_a_little_for_someone_who_is_starting),

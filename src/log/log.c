@@ -16,6 +16,15 @@ const char *log_word(int severity)
 	return words[severity < 0 ? 0 : severity > LOG_LEVEL_ERROR ? LOG_LEVEL_ERROR : severity];
 }
 
+const char *log_worker_word(int severity)
+{
+	if (severity <= 3)
+		return log_word(LOG_LEVEL_ERROR);
+	if (severity == 4)
+		return log_word(LOG_LEVEL_WARNING);
+	return log_word(severity <= 6 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG);
+}
+
 void log_set_fd(int fd)
 {
 	target = fd;

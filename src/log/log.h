@@ -8,6 +8,7 @@
 enum log_severity { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 const char *log_word(int severity); /* "info"; never NULL */
+const char *log_worker_word(int severity); /* the same for what workers say: REEVE_LOG_… are as those of syslog */
 void log_set_fd(int fd); /* at first: 2 */
 
 /* `event` is one word; the fields are "key=value key=\"with spaces\"", or NULL. One write per line, cut at 4 KiB; a line

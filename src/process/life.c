@@ -135,7 +135,7 @@ static void on_log(void *context, int severity, struct bytes event, struct bytes
 {
 	struct process *p = context;
 	scoped(buf_fini) struct buf b = {0};
-	buf_format(&b, "%s %.*s", log_word(severity), (int)event.size, event.data ? event.data : "");
+	buf_format(&b, "%s %.*s", log_worker_word(severity), (int)event.size, event.data ? event.data : "");
 	if (fields.size)
 		buf_format(&b, " %.*s", (int)fields.size, fields.data);
 	output_line(p->host->options.outputs, p->instance->worker->id, p->instance->id, OUTPUT_LOG, buf_bytes(&b));

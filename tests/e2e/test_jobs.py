@@ -85,9 +85,9 @@ class Failure(unittest.TestCase):
 
     def test_a_checkpoint_survives_the_crash_and_no_item_is_kept_twice(self):
         with Daemon(config(worker("process"), **self.QUICK)) as d:
-            shown = run(d, "emit", {"n": 50, "crash_after": 35})
+            shown = run(d, "emit", {"n": 500, "crash_after": 450})  # more than the window: the first ones are durable
             self.assertEqual(shown["attempts"], 2)
-            self.assertEqual(shown["result"]["emitted"], 50)
+            self.assertEqual(shown["result"]["emitted"], 500)
             self.assertGreater(shown["result"]["resumed_at"], 0)
 
 

@@ -97,6 +97,9 @@ class Life(unittest.TestCase):
             self.assertEqual(d.http("POST", "/v1/workers", worker("process")).status, 409)
             d.kill_engine()
             in_state(d, "running")
+            self.assertEqual(d.http("DELETE", "/v1/workers/test").status, 409)  # it runs
+            self.assertEqual(d.http("POST", "/v1/workers/test/stop").status // 100, 2)
+            in_state(d, "stopped")
             self.assertEqual(d.http("DELETE", "/v1/workers/test").status // 100, 2)
             wait_until(lambda: d.http("GET", "/v1/workers/test").status == 404, "the worker to go")
             d.kill_engine()
