@@ -20,7 +20,7 @@ struct sending {
 	} chunks[2]; /* one is sent while the other is read */
 	unsigned current;
 	size_t sent; /* of the current one */
-	bool reading, failed;
+	bool reading, failed; /* while reading, `failed`, `at` and the other chunk belong to the pool */
 };
 
 static void sending_free(struct sending *s)
@@ -73,7 +73,7 @@ static ssize_t give(void *context, uint64_t pos, char *to, size_t max)
 	read_ahead(s);
 	size_t left = s->chunks[s->current].n - s->sent, n = left < max ? left : max;
 	if (n == 0) {
-		if (s->failed && !s->reading)
+		if (!s->reading && s->failed)
 			return MHD_CONTENT_READER_END_WITH_ERROR;
 		server_suspend(s->request);
 		return 0;
