@@ -73,12 +73,20 @@ void world_init(struct world *w, uint64_t seed, bool trace)
 	world_open_queues(w);
 }
 
+/* What nobody will be told any more. */
+static void drop_asked(struct world *w)
+{
+	list_each(&w->asked, l) free(l);
+	list_init(&w->asked);
+}
+
 void world_fini(struct world *w)
 {
 	struct sim_job *j;
 	store_memory_set_full(w->store, false);
 	store_close(w->store);
 	queues_free(w->qs);
+	drop_asked(w);
 	for (size_t at = 0; (j = idmap_next(&w->jobs, &at));)
 		free(j);
 	idmap_fini(&w->jobs);
@@ -93,8 +101,7 @@ void world_crash(struct world *w)
 	sim_note(w, "ENGINE", durable, 0);
 	store_memory_crash(w->store, w->full ? 0 : durable, &next);
 	queues_free(w->qs);
-	list_each(&w->asked, l) free(l);
-	list_init(&w->asked);
+	drop_asked(w);
 	w->store = next;
 	if (sim_chance(w, 30)) /* the clock is another after the restart */
 		w->now_ms -= (int64_t)sim_random(w, 5000);
