@@ -66,6 +66,13 @@ static void on_progress(void *context, struct job *j, int percent, struct bytes 
 	pipelines_progress(d->pipelines, j, percent, message);
 }
 
+/* The keeper starts the next engine, which reads the disk: the only one who knows what was kept. */
+static void on_lost(void *context, enum errcode code)
+{
+	log_write(LOG_LEVEL_ERROR, "store_lost", "code=%s: the engine exits and recovers from the disk", err_word(code));
+	_exit(EXIT_FAILURE);
+}
+
 void daemon_set_limits(struct daemon *d, const struct settings *s)
 {
 	queues_set_limits(d->queues, &s->jobs);
@@ -83,7 +90,8 @@ static void open_queues(struct daemon *d)
 		.item = on_item,
 		.ending = on_ending,
 		.ended = on_ended,
-		.progress = on_progress};
+		.progress = on_progress,
+		.lost = on_lost};
 	d->queues = queues_new(d->store, 0, seed(), &hooks);
 	daemon_set_limits(d, d->settings);
 }

@@ -46,6 +46,11 @@ static void done(void *context, enum errcode code)
 		qs->probe_at_ms = qs->now_ms + PROBE_MS;
 		return;
 	}
+	if (code && code != E_NO_SPACE && !qs->lost) {
+		qs->lost = true;
+		if (qs->hooks.lost)
+			qs->hooks.lost(qs->hooks.context, code);
+	}
 	if (qs->probing && c->retain) {
 		qs->probing = false;
 		release_all(qs);

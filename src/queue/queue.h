@@ -76,6 +76,9 @@ struct queue_hooks { /* set once by the wiring; any may be NULL; all are called 
 		void *context, struct job *j, const struct job_outcome *o, struct store_batch *b); /* before the commit */
 	void (*ended)(void *context, struct job *j, const struct job_outcome *o); /* durable; j is freed afterwards */
 	void (*progress)(void *context, struct job *j, int percent, struct bytes message);
+	/* Once: E_IO, what the disk holds is unknown; E_FENCE, another node has taken over. Nothing can be committed any more:
+	 * the engine is to exit and to recover from the disk. */
+	void (*lost)(void *context, enum errcode code);
 };
 
 struct queue_limits { /* of one capability; set by the wiring from configuration and from the capability itself */

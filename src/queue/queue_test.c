@@ -22,7 +22,8 @@ struct fixture {
 	size_t id_n;
 	bool existing[64];
 	enum errcode submit_code, done_code;
-	int done_n, ready_n, revoked_n, ended_n;
+	int done_n, ready_n, revoked_n, ended_n, lost_n;
+	enum errcode lost_code;
 	enum revoke_reason revoked;
 	struct job_outcome last;
 	char result[100];
@@ -48,6 +49,13 @@ static void on_ended(void *context, struct job *j, const struct job_outcome *o)
 	snprintf(f->result, sizeof f->result, "%.*s", (int)o->result.size, o->result.data);
 }
 
+static void on_lost(void *context, enum errcode code)
+{
+	struct fixture *f = context;
+	f->lost_n++;
+	f->lost_code = code;
+}
+
 static void on_submitted(void *context, const struct submit_reply *r)
 {
 	struct fixture *f = context;
@@ -67,7 +75,8 @@ static void on_done(void *context, enum errcode code)
 
 static void open_queues(struct fixture *f)
 {
-	f->hooks = (struct queue_hooks){.context = f, .ready = on_ready, .revoke = on_revoke, .ended = on_ended};
+	f->hooks =
+		(struct queue_hooks){.context = f, .ready = on_ready, .revoke = on_revoke, .ended = on_ended, .lost = on_lost};
 	f->qs = queues_new(f->store, 1, 42, &f->hooks);
 	assert_int_equal(queues_load(f->qs, f->now, NULL), E_OK);
 	f->q = queues_get(f->qs, (struct bytes){0}, bytes_of("work"));
@@ -636,6 +645,23 @@ static void on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is
 	assert_int_equal(info(f).pending, 1);
 }
 
+static void an_engine_that_another_has_replaced_is_told_once_and_its_ends_do_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct store *other;
+	submit(f, 5);
+	submit(f, 5);
+	struct job *a = lease(f), *b = lease(f);
+	store_memory_again(f->store, &other);
+	complete(f, a);
+	complete(f, b);
+	assert_int_equal(f->lost_n, 1);
+	assert_int_equal(f->lost_code, E_FENCE);
+	assert_int_equal(f->done_code, E_FENCE);
+	assert_int_equal(f->ended_n, 0);
+	store_close(other);
+}
+
 static void old_results_go_a_slice_at_a_time(void **state)
 {
 	struct fixture *f = *state;
@@ -710,6 +736,7 @@ int main(void)
 		TEST(a_replayed_dead_letter_is_a_fresh_job_and_a_purged_one_is_gone),
 		TEST(a_paused_queue_gives_nothing_out_also_after_a_restart),
 		TEST(on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is_space),
+		TEST(an_engine_that_another_has_replaced_is_told_once_and_its_ends_do_not_count),
 		TEST(old_results_go_a_slice_at_a_time),
 		TEST(a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache),
 	};

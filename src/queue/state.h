@@ -104,6 +104,7 @@ struct queues {
 	uint64_t change_n;
 	bool full; /* held is being worked off: nothing may overtake it */
 	bool probing; /* the first of held is at the store */
+	bool lost; /* the hook was called */
 	int64_t probe_at_ms;
 	struct list cancels; /* struct cancel_later */
 	struct idmap dead_busy; /* dead letters that are being replayed or purged */
