@@ -10,8 +10,13 @@ const struct http_route capability_routes[] = {
 	{.method = "GET",
 		.path = "/v1/capabilities",
 		.handle = list_capabilities,
-		.summary = "What running workers can do; ?name= finds by name or tag"},
-	{.method = "GET", .path = "/v1/route", .handle = route_capability, .summary = "Who would serve ?capability="},
+		.summary = "What running workers can do; ?name= finds by name or tag",
+		.doc = "\"x-query\":\"name namespace\""},
+	{.method = "GET",
+		.path = "/v1/route",
+		.handle = route_capability,
+		.summary = "Who would serve ?capability=",
+		.doc = "\"x-query\":\"capability namespace\""},
 	{0},
 };
 

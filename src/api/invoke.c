@@ -15,7 +15,8 @@ const struct http_route invoke_routes[] = {
 		.path = "/v1/invoke/{capability}",
 		.handle = invoke,
 		.body_max = JOB_INPUT_MAX_BYTES,
-		.summary = "Call a capability: the body is its input, the answer its result; ?timeout=10s"},
+		.summary = "Call a capability: the body is its input, the answer its result; ?timeout=10s",
+		.doc = "\"x-query\":\"timeout namespace\""},
 	{0},
 };
 

@@ -11,11 +11,16 @@ static void cancel_run(void *context, struct http_request *r);
 static void run_items(void *context, struct http_request *r);
 
 const struct http_route run_routes[] = {
-	{.method = "GET", .path = "/v1/runs", .handle = list_runs, .summary = "List runs, newest first"},
+	{.method = "GET",
+		.path = "/v1/runs",
+		.handle = list_runs,
+		.summary = "List runs, newest first",
+		.doc = "\"x-query\":\"namespace pipeline limit cursor\""},
 	{.method = "GET",
 		.path = "/v1/runs/{run_id}",
 		.handle = show_run,
-		.summary = "Show a run; ?wait= waits for its end"},
+		.summary = "Show a run; ?wait= waits for its end",
+		.doc = "\"x-query\":\"wait\""},
 	{.method = "DELETE", .path = "/v1/runs/{run_id}", .handle = cancel_run, .summary = "Cancel a run and its jobs"},
 	{.method = "GET",
 		.path = "/v1/runs/{run_id}/items",

@@ -24,7 +24,11 @@ static void show_instance(void *context, struct http_request *r);
 #define WORKER_BODY_MAX (256 << 10)
 
 const struct http_route worker_routes[] = {
-	{.method = "GET", .path = "/v1/workers", .handle = list_workers, .summary = "List workers with their instances"},
+	{.method = "GET",
+		.path = "/v1/workers",
+		.handle = list_workers,
+		.summary = "List workers with their instances",
+		.doc = "\"x-query\":\"type namespace\""},
 	{.method = "POST",
 		.path = "/v1/workers",
 		.handle = add_worker,
@@ -43,11 +47,13 @@ const struct http_route worker_routes[] = {
 	{.method = "POST",
 		.path = "/v1/workers/{worker}/restart",
 		.handle = restart_worker,
-		.summary = "Restart a worker; ?force=true even while it waits after failures"},
+		.summary = "Restart a worker; ?force=true even while it waits after failures",
+		.doc = "\"x-query\":\"force\""},
 	{.method = "POST",
 		.path = "/v1/workers/{worker}/scale",
 		.handle = scale_worker,
-		.summary = "Run ?replicas=N instances"},
+		.summary = "Run ?replicas=N instances",
+		.doc = "\"x-query\":\"replicas\""},
 	{.method = "GET", .path = "/v1/instances", .handle = list_instances, .summary = "List instances"},
 	{.method = "GET", .path = "/v1/instances/{instance}", .handle = show_instance, .summary = "Show an instance"},
 	{0},
