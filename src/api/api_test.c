@@ -390,6 +390,8 @@ static void an_idempotency_key_gives_the_earlier_job(void **state)
 	json_t *b = ask_with(202, "POST", "/v1/jobs", "Idempotency-Key: k1\r\n", bytes_of("{\"capability\":\"a\"}"));
 	assert_true(json_equal(json_object_get(a, "job_id"), json_object_get(b, "job_id")));
 	expect(b, "existing", "true");
+	json_decref(
+		ask_with(400, "POST", "/v1/jobs", "Idempotency-Key: k1\r\n", bytes_of("{\"jobs\":[{\"capability\":\"a\"}]}")));
 	json_decref(a);
 	json_decref(b);
 }

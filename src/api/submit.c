@@ -209,6 +209,9 @@ static void parse(void *context)
 {
 	struct submitting *t = context;
 	t->code = submission_parse(&t->s);
+	if (t->code == E_OK && t->s.many && t->s.idempotency_key.size)
+		t->code = err_set(&t->s.error, E_INVALID,
+			"the header Idempotency-Key is for one job; of many each has its own member idempotency_key");
 }
 
 static struct bytes keep(struct bytes text, char **copy)

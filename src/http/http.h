@@ -9,7 +9,8 @@
  *
  * WHO IS LET IN: the peer of the Unix socket must run as the daemon's own user or as root; others are answered 403.
  *
- * LIMITS: URL 8 KiB, headers 32 KiB, 32 query parameters, the route's body limit, 60 s for a body that is not streamed. */
+ * LIMITS: URL 8 KiB, headers 32 KiB, 32 query parameters, the route's body limit, 60 s for a body
+ * that is not streamed, 256 MiB of such bodies at one time. */
 #pragma once
 #include "base/bytes.h"
 #include "base/err.h"
@@ -40,6 +41,8 @@ struct http_options {
 	void *context;
 	unsigned connections_max; /* default 1024 */
 	unsigned idle_timeout_s; /* default 60 */
+	unsigned body_timeout_ms; /* for the whole of a body that is not streamed; default 60000 */
+	size_t bodies_max; /* bytes of all bodies that are gathered at one time; default 256 MiB; above: 429 */
 	/* Told of every answer, for metrics; may be NULL. `route` is NULL when none matched. */
 	void (*answered)(void *context, const struct http_route *route, int status, uint64_t took_us);
 };

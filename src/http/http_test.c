@@ -112,7 +112,7 @@ static int open_server(void **state)
 {
 	loop = loop_new();
 	snprintf(path, sizeof path, "/tmp/reeve-http-test-%d.sock", (int)getpid());
-	struct http_options o = {.unix_path = path, .routes = tables};
+	struct http_options o = {.unix_path = path, .routes = tables, .body_timeout_ms = 1000, .bodies_max = 150};
 	struct err e;
 	if (http_server_open(loop, &o, &server, &e) != E_OK)
 		fail_msg("%s", e.text);
@@ -378,6 +378,41 @@ static void a_slow_body_is_waited_for_while_others_are_served(void **state)
 	client_close(&quick);
 }
 
+static void a_body_that_never_ends_ends_the_connection(void **state)
+{
+	struct client c = client_open();
+	client_send(&c, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n");
+	for (int i = 0; i < 20000 && !c.ended; i++) {
+		send(c.fd, "x", i % 200 == 0, MSG_NOSIGNAL | MSG_DONTWAIT); /* a byte now and then keeps no connection */
+		client_receive(&c);
+	}
+	assert_true(c.ended);
+	assert_int_equal(handled_n, 0);
+	client_close(&c);
+}
+
+static void bodies_have_a_limit_all_together(void **state)
+{
+	struct client a = client_open(), b = client_open();
+	scoped(buf_fini) struct buf text = {0};
+	buf_text(&text, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+	for (int i = 0; i < 99; i++)
+		buf_text(&text, "x");
+	client_send(&a, text.data);
+	for (int i = 0; i < 5; i++)
+		turn(-1);
+	buf_text(&text, "x");
+	client_send(&b, text.data);
+	client_expect(&b, "429");
+	client_send(&a, "x");
+	client_expect(&a, "200 OK");
+	buf_clear(&b.in);
+	client_send(&b, text.data); /* now there is room again */
+	client_expect(&b, "200 OK");
+	client_close(&a);
+	client_close(&b);
+}
+
 static void a_client_that_leaves_before_the_answer_is_noticed(void **state)
 {
 	struct client c = client_open();
@@ -641,6 +676,8 @@ int main(void)
 		TEST(a_url_or_header_that_is_too_long_is_refused),
 		TEST(a_url_that_is_not_utf8_is_400),
 		TEST(a_slow_body_is_waited_for_while_others_are_served),
+		TEST(a_body_that_never_ends_ends_the_connection),
+		TEST(bodies_have_a_limit_all_together),
 		TEST(a_client_that_leaves_before_the_answer_is_noticed),
 		TEST(a_client_that_leaves_in_the_middle_of_its_body_costs_nothing),
 		TEST(events_arrive_one_by_one_and_the_end_is_told),

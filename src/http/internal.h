@@ -11,7 +11,6 @@ enum {
 	REQUEST_PARAM_MAX = 4,
 	REQUEST_HEADER_MAX = 8,
 	REQUEST_DISCARD_MAX = 4 << 20, /* of a refused body is read to let the client see the answer */
-	REQUEST_BODY_MS = 60000,
 	STREAM_FULL = 1 << 20,
 	STREAM_LOW = 64 << 10,
 };
@@ -28,6 +27,7 @@ struct http_server {
 	bool turn_waits, poll_open, closing;
 	struct list requests; /* of struct http_request.link */
 	size_t request_n;
+	size_t body_bytes; /* in the bodies of all requests */
 };
 
 struct peer { /* of a connection */

@@ -35,6 +35,7 @@ static void free_request(struct http_request *r)
 	}
 	if (r->response)
 		MHD_destroy_response(r->response);
+	r->server->body_bytes -= r->body.size;
 	buf_fini(&r->body);
 	buf_fini(&r->out);
 	buf_fini(&r->problem);
@@ -144,17 +145,28 @@ static enum MHD_Result first_call(struct http_request *r, const char *method)
 	return MHD_YES;
 }
 
+/* A body whose length was not told, or was a lie; or too many of them at once. */
+static void check_piece(struct http_request *r, size_t size)
+{
+	const struct http_route *route = r->route;
+	struct err e = {0};
+	if (route->body_max && r->received + size > route->body_max)
+		err_set(&e, E_TOO_LARGE, "the body is too large: %s %s takes at most %zu bytes", route->method, route->path,
+			route->body_max);
+	else if (!route->body && r->server->body_bytes + size > r->server->o.bodies_max)
+		err_set(&e, E_LIMIT, "too many bodies are under way: %zu bytes of them are gathered at one time",
+			r->server->o.bodies_max);
+	if (e.code != E_OK)
+		http_problem(r, &e);
+}
+
 static enum MHD_Result take_piece(struct http_request *r, const char *data, size_t *size)
 {
 	struct bytes piece = {data, *size};
 	if (r->dropped)
 		return MHD_NO;
-	if (!r->replied && r->route->body_max && r->received + piece.size > r->route->body_max) {
-		struct err e;
-		err_set(&e, E_TOO_LARGE, "the body is too large: %s %s takes at most %zu bytes", r->route->method,
-			r->route->path, r->route->body_max);
-		http_problem(r, &e);
-	}
+	if (!r->replied)
+		check_piece(r, piece.size);
 	if (r->replied) {
 		r->discarded += piece.size;
 		if (r->discarded > REQUEST_DISCARD_MAX)
@@ -165,6 +177,7 @@ static enum MHD_Result take_piece(struct http_request *r, const char *data, size
 			server_suspend(r);
 	} else {
 		buf_add(&r->body, piece.data, piece.size);
+		r->server->body_bytes += piece.size;
 	}
 	r->received += piece.size;
 	*size = 0;
@@ -224,6 +237,7 @@ struct bytes http_body(struct http_request *r)
 
 void http_take_body(struct http_request *r, struct buf *out)
 {
+	r->server->body_bytes -= r->body.size;
 	*out = r->body;
 	r->body = (struct buf){0};
 }

@@ -145,6 +145,8 @@ enum errcode http_server_open(struct loop *l, const struct http_options *o, stru
 	struct http_server *s = NEW(struct http_server);
 	*s = (struct http_server){.loop = l, .o = *o, .inode = inode, .turn.run = on_turn, .poll_open = true};
 	s->unix_path = mem_text(o->unix_path);
+	s->o.body_timeout_ms = o->body_timeout_ms ? o->body_timeout_ms : 60000;
+	s->o.bodies_max = o->bodies_max ? o->bodies_max : 256 << 20;
 	list_init(&s->requests);
 	if ((code = start_daemon(s, fd, e)) != E_OK) {
 		close(fd);

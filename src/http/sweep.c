@@ -43,7 +43,7 @@ static void end_slow_bodies(struct http_server *s)
 	{
 		struct http_request *r = container_of(at, struct http_request, link);
 		bool buffered = r->route && !r->route->body && !r->handled;
-		if (buffered && r->peer && now - r->began_ms > REQUEST_BODY_MS)
+		if (buffered && r->peer && now - r->began_ms > s->o.body_timeout_ms)
 			shutdown(r->peer->fd, SHUT_RDWR);
 	}
 }
