@@ -73,6 +73,7 @@ enum errcode queue_replay(
 		.timeout_ms = r.timeout_ms,
 		.max_attempts = r.max_attempts,
 		.priority = r.priority,
+		.fence_floor = r.fence_floor,
 		.tags = r.tags,
 		.traceparent = r.traceparent};
 	struct job *j = queues_job_new(qs, dead_id, queues_get(qs, r.namespace, r.capability));

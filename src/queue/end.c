@@ -98,6 +98,8 @@ void end_job_in(struct queues *qs, struct job *j, struct store_batch *b, const s
 {
 	queues_set_state(j, JOB_SETTLING);
 	j->flags |= JOB_ENDING;
+	if (o->end == END_FAILED) /* a replay goes on behind every fence that the job ever had */
+		queues_more(j)->fence_floor = qs->store->epoch << 32 | j->lease_count;
 	put_over(qs, j, o, started_at_ms, b);
 	struct end *n = end_new(j, o, done, context);
 	if (qs->hooks.ending)

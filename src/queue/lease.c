@@ -4,7 +4,10 @@
 
 static uint64_t next_fence(struct queues *qs, struct job *j)
 {
-	return qs->store->epoch << 32 | ++j->lease_count;
+	uint64_t fence = qs->store->epoch << 32 | ++j->lease_count;
+	if (j->more && fence <= j->more->fence_floor) /* replayed within the epoch in which it failed */
+		fence = qs->store->epoch << 32 | (j->lease_count = (uint32_t)j->more->fence_floor + 1);
+	return fence;
 }
 
 static void lease_new(struct queues *qs, struct job *j, uint64_t fence, void *holder)

@@ -586,7 +586,9 @@ static void a_replayed_dead_letter_is_a_fresh_job_and_a_purged_one_is_gone(void 
 {
 	struct fixture *f = *state;
 	uint64_t a = submit(f, 5), b = submit(f, 5);
-	fail_job(f, lease(f), &never);
+	struct job *first = lease(f);
+	uint64_t fence = job_fence(f->qs, first);
+	fail_job(f, first, &never);
 	fail_job(f, lease(f), &never);
 	assert_int_equal(queue_replay(f->qs, a, f->now, on_done, f, NULL), E_OK);
 	assert_int_equal(queue_replay(f->qs, a, f->now, on_done, f, NULL), E_STATE);
@@ -598,6 +600,7 @@ static void a_replayed_dead_letter_is_a_fresh_job_and_a_purged_one_is_gone(void 
 	struct job *j = lease(f);
 	assert_int_equal(j->id, a);
 	assert_int_equal(j->attempts, 1);
+	assert_true(job_fence(f->qs, j) > fence);
 	assert_int_equal(queue_purge(f->qs, b, on_done, f, NULL), E_NOT_FOUND);
 }
 

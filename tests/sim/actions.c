@@ -176,6 +176,57 @@ static void cancel(struct world *w)
 	j->cancel_later |= later;
 }
 
+struct dead_told {
+	struct list link; /* in world.asked; first member */
+	struct world *w;
+	uint64_t id;
+	bool replay;
+};
+
+static void on_dead_done(void *context, enum errcode code)
+{
+	struct dead_told *t = context;
+	struct sim_job *j = model_find(t->w, t->id);
+	SIM_CHECK(t->w, !code, "dead letter %llu: %s", (unsigned long long)t->id, err_word(code));
+	if (t->replay)
+		j->state = SIM_LIVE;
+	forget(&t->link);
+}
+
+static struct dead_told *dead_told_new(struct world *w, uint64_t id, bool replay)
+{
+	struct dead_told *t = NEW(struct dead_told);
+	*t = (struct dead_told){.w = w, .id = id, .replay = replay};
+	list_append(&w->asked, &t->link);
+	return t;
+}
+
+/* A dead letter becomes a job again, or is forgotten. */
+static void handle_dead(struct world *w)
+{
+	unsigned i = (unsigned)sim_random(w, SIM_DEAD);
+	bool replay = sim_chance(w, 70) && w->live_n < SIM_LIVE_MAX;
+	struct sim_job *j = w->dead[i] ? model_find(w, w->dead[i]) : NULL;
+	if (!j)
+		return;
+	struct dead_told *t = dead_told_new(w, j->id, replay);
+	enum errcode want = j->dead ? E_OK : j->state == SIM_ENDED ? E_NOT_FOUND : E_STATE;
+	enum errcode code = replay ? queue_replay(w->qs, j->id, w->now_ms, on_dead_done, t, NULL)
+							   : queue_purge(w->qs, j->id, on_dead_done, t, NULL);
+	sim_note(w, replay ? "replay" : "purge", j->id, code);
+	/* While a purge is under way the letter is neither there nor gone. */
+	SIM_CHECK(w, code == want || (want == E_NOT_FOUND && code == E_STATE), "dead letter %llu: %s, not %s",
+		(unsigned long long)j->id, err_word(code), err_word(want));
+	w->counts[replay ? DID_REPLAY : DID_PURGE] += !code;
+	if (code) {
+		forget(&t->link);
+		return;
+	}
+	j->dead = false;
+	if (replay)
+		model_replayed(w, j);
+}
+
 static void pause_one(struct world *w)
 {
 	int q = (int)sim_random(w, SIM_QUEUES);
@@ -411,6 +462,7 @@ const struct sim_action queue_actions[] = {
 	{"release", 1, release},
 	{"item", 3, emit},
 	{"cancel", 1, cancel},
+	{"dead", 1, handle_dead},
 	{"stale", 3, speak_stale},
 	{"reclaim", 2, reclaim},
 	{"tick", 12, tick},

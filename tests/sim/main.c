@@ -74,9 +74,9 @@ int main(int argc, char **argv)
 		(double)(seeds * steps) / took, hash);
 	printf("# submits %" PRIu64 " leases %" PRIu64 " completions %" PRIu64 " failures %" PRIu64 " crashes %" PRIu64
 		   " timeouts %" PRIu64 " cancels %" PRIu64 " engine crashes %" PRIu64 " stale %" PRIu64 " items %" PRIu64
-		   " reclaims %" PRIu64 " full disks %" PRIu64 "\n",
+		   " reclaims %" PRIu64 " full disks %" PRIu64 " replays %" PRIu64 " purges %" PRIu64 "\n",
 		counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7], counts[8], counts[9],
-		counts[10], counts[11]);
+		counts[10], counts[11], counts[12], counts[13]);
 	printf("ok 1 - every invariant held at every step\n");
 	uint64_t once = run(first, steps, false, again), twice = run(first, steps, false, again);
 	printf("%s 2 - the same seed gives the same history\n", once == twice ? "ok" : "not ok");

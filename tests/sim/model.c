@@ -106,13 +106,38 @@ void model_failed(struct world *w, struct sim_job *j, bool retryable, bool crash
 		model_ends(w, j, END_FAILED);
 }
 
+static void leaves(struct world *w, struct sim_job *j)
+{
+	j->state = SIM_ENDED;
+	list_remove(&j->link);
+	w->live_n--;
+}
+
 void model_ended(struct world *w, struct sim_job *j, enum queue_end end)
 {
 	SIM_CHECK(w, j->state == SIM_LIVE && j->ends && j->end == end, "job %llu: ended as %d, which nobody asked for",
 		ID(j), end);
-	j->state = SIM_ENDED;
-	list_remove(&j->link);
-	w->live_n--;
+	leaves(w, j);
+	if (end == END_FAILED) {
+		j->dead = true;
+		w->dead[w->dead_n++ % SIM_DEAD] = j->id;
+	}
+}
+
+void model_replayed(struct world *w, struct sim_job *j)
+{
+	int64_t now = queues_now(w->qs);
+	*j = (struct sim_job){.id = j->id,
+		.state = SIM_SENT,
+		.told = true,
+		.replayed = true,
+		.queue = j->queue,
+		.priority = j->priority,
+		.max_attempts = j->max_attempts,
+		.timeout_ms = j->timeout_ms,
+		.due_at_ms = now};
+	list_append(&w->live, &j->link);
+	w->live_n++;
 }
 
 static int effective(const struct sim_job *j, int64_t now_ms)
@@ -224,10 +249,11 @@ static void restarted_one(struct world *w, struct sim_job *j)
 	model_unleased(w, j);
 	if (real) {
 		lives_on(w, j, real);
+	} else if (places && j->replayed && j->state == SIM_SENT) { /* the replay was lost: a dead letter still */
+		leaves(w, j);
+		j->dead = true;
 	} else if (places && (j->ends || j->cancel_later)) { /* durable, though nobody was told */
-		j->state = SIM_ENDED;
-		list_remove(&j->link);
-		w->live_n--;
+		leaves(w, j);
 	} else {
 		SIM_CHECK(w, !places, "job %llu: ended, which nobody asked for", ID(j));
 		model_lost(w, j);
@@ -240,6 +266,14 @@ void model_restarted(struct world *w)
 	queues_each_live(w->qs, is_submitted, w);
 	for (int i = 0; i < SIM_KEYS; i++)
 		w->keys[i].sent = false;
+	for (int i = 0; i < SIM_DEAD; i++) { /* a purge may have been lost, a letter never */
+		struct sim_job *j = w->dead[i] ? model_find(w, w->dead[i]) : NULL;
+		if (!j || j->state != SIM_ENDED)
+			continue;
+		bool there = stored(w, STORE_DEAD, j->id);
+		SIM_CHECK(w, there || !j->dead, "dead letter %llu: is lost", ID(j));
+		j->dead = there;
+	}
 	for (int i = 0; i < SIM_QUEUES; i++) { /* a pause on a full disk may have been lost */
 		struct queue_info info;
 		queue_get_info(w->queues[i], &info);

@@ -19,6 +19,7 @@ enum {
 	SIM_QUEUES = 3,
 	SIM_LIVE_MAX = 120, /* jobs alive at once: enough for every list to be mixed, few enough to check them all */
 	SIM_STALE = 64, /* fences that were valid once */
+	SIM_DEAD = 32, /* dead letters that clients know of */
 	SIM_KEYS = 16, /* idempotency keys that clients use */
 	SIM_CRASHES_MAX = 3,
 };
@@ -39,7 +40,7 @@ struct sim_job { /* what the model knows of one job */
 	int64_t started_at_ms, failed_at_ms;
 	int attempts, attempts_before, crashes, crashes_before; /* before: as they are durable */
 	bool back_to_its_place; /* first crash: it keeps its due time */
-	bool cancel_later;
+	bool cancel_later, dead, replayed; /* dead: in the dead letters; replayed: it may be there again after a crash */
 	unsigned items, items_durable; /* bit per key 0-31 */
 };
 
@@ -68,6 +69,8 @@ struct world {
 	struct idmap jobs; /* every struct sim_job by id */
 	struct sim_fence stale[SIM_STALE];
 	unsigned stale_n;
+	uint64_t dead[SIM_DEAD];
+	unsigned dead_n;
 	struct sim_key keys[SIM_KEYS];
 	unsigned waiting_batches; /* commits since the last flush, at least */
 	uint64_t counts[16]; /* for the report: see enum sim_count */
@@ -85,7 +88,9 @@ enum sim_count {
 	DID_STALE,
 	DID_ITEM,
 	DID_RECLAIM,
-	DID_FULL
+	DID_FULL,
+	DID_REPLAY,
+	DID_PURGE
 };
 
 struct sim_action {
@@ -118,6 +123,7 @@ void hooks_init(struct world *w);
 struct sim_job *model_find(struct world *w, uint64_t id); /* broken when nobody submitted it */
 struct sim_job *model_pick(struct world *w, bool (*fits)(const struct sim_job *j)); /* a random live one, or NULL */
 void model_sent(struct world *w, uint64_t id, int queue, const struct job_spec *spec);
+void model_replayed(struct world *w, struct sim_job *j); /* a dead letter that is a job again, once durable */
 void model_lost(struct world *w, struct sim_job *j); /* refused, or never durable */
 void model_leased(struct world *w, struct sim_job *j, uint64_t fence);
 void model_unleased(struct world *w, struct sim_job *j); /* its fence is stale */
