@@ -426,26 +426,24 @@ static void speak_stale(struct world *w)
 /* A worker that outlived the engine says what it has. */
 static void reclaim(struct world *w)
 {
-	struct sim_fence *f = &w->stale[sim_random(w, SIM_STALE)];
+	struct sim_fence *slot = &w->stale[sim_random(w, SIM_STALE)], copy = *slot, *f = &copy; /* a revoke may reuse it */
 	struct job *real;
+	const struct sim_job *before = idmap_get(&w->jobs, f->id); /* or refused long ago */
+	uint64_t held = before ? before->fence : 0;
 	if (!f->id || queue_reclaim(w->qs, f->id, f->fence, w->now_ms, w, &real) != E_OK)
 		return;
 	struct sim_job *j = model_find(w, f->id);
 	sim_note(w, "reclaim", j->id, f->fence);
+	SIM_CHECK(w, f->fence > held, "job %llu: an older lease took it from a later one", (unsigned long long)j->id);
 	SIM_CHECK(w, f->fence >> 32 < w->store->epoch, "job %llu: reclaimed by a fence of this engine",
 		(unsigned long long)j->id);
 	SIM_CHECK(w, f->fence > j->floor, "job %llu: reclaimed by a holder whose attempt was written off",
 		(unsigned long long)j->id);
-	if (j->fence) { /* an older lease of the same job was taken back */
-		SIM_CHECK(
-			w, f->fence > j->fence, "job %llu: an older lease took it from a later one", (unsigned long long)j->id);
-		j->attempts -= j->started;
-		model_unleased(w, j);
-	}
-	SIM_CHECK(
-		w, j->state == SIM_LIVE && !j->settling, "job %llu: reclaimed while it settles", (unsigned long long)j->id);
+	SIM_CHECK(w, j->state == SIM_LIVE && !j->settling && !j->fence, "job %llu: reclaimed while it settles",
+		(unsigned long long)j->id);
 	j->fence = f->fence;
-	f->id = 0;
+	if (slot->id == copy.id && slot->fence == copy.fence)
+		slot->id = 0;
 	w->processing_n++;
 	w->counts[DID_RECLAIM]++;
 }

@@ -18,6 +18,8 @@ static void on_revoke(void *context, struct job *job, enum revoke_reason why)
 			"job %llu: timed out too early", (unsigned long long)j->id);
 		model_failed(w, j, true, false);
 	} else {
+		if (why == REVOKE_LEASE) /* a later holder goes on with the same attempt */
+			j->attempts -= j->started;
 		model_unleased(w, j);
 	}
 }
