@@ -56,27 +56,64 @@ static void blame(void *context, const struct module_crumb *crumb)
 	}
 }
 
-/* How often within the worker's window, this time included; kept in the store, for the engine that counts dies of it. */
+/* ── what is remembered of crashes: in the store, for the engine that counts dies of them ── */
+
+struct crashes {
+	int64_t n, at_ms;
+};
+
+static struct store_key crashes_key(const struct worker *w, char name[WORKER_ID_MAX + sizeof CRASHED_PREFIX + 1])
+{
+	snprintf(name, WORKER_ID_MAX + sizeof CRASHED_PREFIX + 1, CRASHED_PREFIX "%s", w->id);
+	return (struct store_key){.text = bytes_of(name)};
+}
+
+/* Of this very declaration: one that was changed since begins anew. */
+static struct crashes read_crashes(struct daemon *d, const struct worker *w)
+{
+	char name[WORKER_ID_MAX + sizeof CRASHED_PREFIX + 1];
+	scoped(buf_fini) struct buf body = {0};
+	struct crashes c = {0};
+	if (d->store->ops->read(d->store, STORE_SETTING, crashes_key(w, name), NULL, &body, NULL) != E_OK)
+		return c;
+	json_t *before = json_loadb(body.data, body.size, 0, NULL);
+	const char *spec = json_string_value(json_object_get(before, "spec"));
+	if (spec && strcmp(spec, w->spec) == 0) {
+		c.n = json_integer_value(json_object_get(before, "n"));
+		c.at_ms = json_integer_value(json_object_get(before, "at_ms"));
+	}
+	json_decref(before);
+	return c;
+}
+
+/* One more; returns how many within the worker's window. */
 static unsigned count_crash(struct daemon *d, const struct worker *w)
 {
 	char name[WORKER_ID_MAX + sizeof CRASHED_PREFIX + 1];
 	scoped(buf_fini) struct buf body = {0};
-	int64_t now_ms = clock_now(d), n = 0, at_ms = 0;
-	snprintf(name, sizeof name, CRASHED_PREFIX "%s", w->id);
-	struct store_key key = {.text = bytes_of(name)};
-	json_t *before = NULL;
-	if (d->store->ops->read(d->store, STORE_SETTING, key, NULL, &body, NULL) == E_OK)
-		before = json_loadb(body.data, body.size, 0, NULL);
-	n = json_integer_value(json_object_get(before, "n"));
-	at_ms = json_integer_value(json_object_get(before, "at_ms"));
-	json_decref(before);
-	n = now_ms - at_ms < w->restart_window_ms ? n + 1 : 1;
-	buf_clear(&body);
-	buf_format(&body, "{\"n\":%lld,\"at_ms\":%lld}", (long long)n, (long long)now_ms);
+	struct crashes c = read_crashes(d, w);
+	int64_t now_ms = clock_now(d);
+	c.n = now_ms - c.at_ms < w->restart_window_ms ? c.n + 1 : 1;
+	buf_format(&body, "{\"n\":%lld,\"at_ms\":%lld,\"spec\":", (long long)c.n, (long long)now_ms);
+	buf_json_string(&body, bytes_of(w->spec));
+	buf_text(&body, "}");
 	struct store_batch *b = store_batch_new();
-	store_batch_put(b, STORE_SETTING, key, (struct bytes){0}, buf_bytes(&body));
+	store_batch_put(b, STORE_SETTING, crashes_key(w, name), (struct bytes){0}, buf_bytes(&body));
 	queues_commit(d->queues, b, NULL, NULL);
-	return (unsigned)n;
+	return (unsigned)c.n;
+}
+
+/* on_crash: demote holds until the declaration is changed. */
+static void demote(struct daemon *d)
+{
+	list_each(supervisor_workers(d->supervisor), at)
+	{
+		struct worker *w = container_of(at, struct worker, link);
+		if (w->type != WORKER_MODULE || w->on_crash != WORKER_CRASH_DEMOTE || read_crashes(d, w).n == 0)
+			continue;
+		log_write(LOG_LEVEL_WARNING, "worker_demoted", "worker=%s why=\"as a module it crashed the engine\"", w->id);
+		w->type = WORKER_PROCESS;
+	}
 }
 
 static void blame_workers(struct blame *b)
@@ -112,6 +149,7 @@ enum errcode recovery_adopt(struct daemon *d, struct err *e)
 	enum errcode code = workers_add_all(d, e);
 	if (code)
 		return code;
+	demote(d);
 	blame_workers(&b);
 	if (d->processes)
 		process_recover(d->processes, adopt, recovered, d);

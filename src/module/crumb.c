@@ -20,26 +20,28 @@ enum { STACK_BYTES = 64 << 10 };
 static __thread struct breadcrumb *mine;
 static __thread void *signal_stack;
 
-#ifndef __SANITIZE_ADDRESS__ /* which has a better report to make, and would be robbed of it */
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+static struct sigaction before[ARRAY_SIZE(fatal)]; /* the default, or a sanitizer that has a report to make */
 
-/* Async-signal-safe: one store into shared memory, then the default action. */
+/* Async-signal-safe: one store into shared memory, then what would have happened without us. */
 static void on_fatal(int number)
 {
 	if (mine)
 		__atomic_store_n(&mine->mark, (uint32_t)number, __ATOMIC_RELEASE);
-	signal(number, SIG_DFL);
+	for (size_t k = 0; k < ARRAY_SIZE(fatal); k++)
+		if (fatal[k] == number)
+			sigaction(number, &before[k], NULL);
 	raise(number);
 }
-#endif
 
 static void install(void)
 {
-#ifndef __SANITIZE_ADDRESS__
-	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK | SA_RESETHAND | SA_NODEFER};
-	for (size_t k = 0; k < ARRAY_SIZE(fatal); k++)
-		sigaction(fatal[k], &action, NULL);
-#endif
+	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_ONSTACK | SA_NODEFER};
+	for (size_t k = 0; k < ARRAY_SIZE(fatal); k++) {
+		struct sigaction old;
+		if (sigaction(fatal[k], &action, &old) == 0 && old.sa_handler != on_fatal)
+			before[k] = old;
+	}
 }
 
 struct crumbs *crumbs_open(int fd)

@@ -14,7 +14,9 @@ def worker(placement, id="test", path=None, **more):
     if placement == "module":
         declared["module"] = {"module_path": path or binary("tests/workers/testworker.so")}
     else:
-        declared["execution"] = {"executable_path": path or binary("tests/workers/testworker")}
+        # a sanitizer would catch the signals that tests ask for
+        declared["execution"] = {"executable_path": path or binary("tests/workers/testworker"),
+                                 "environment": {"ASAN_OPTIONS": "handle_segv=0:handle_abort=0:detect_leaks=0"}}
     declared.update(more)
     return declared
 
@@ -67,6 +69,11 @@ def in_state(d, state, id="test", n=1):
             return None
         return some if len(some) == n else None
     return wait_until(found, "%d instances of %s %s" % (n, id, state))
+
+
+def begun(d, job):
+    """Waits until its handler runs (`processing` is said from the moment that a worker was given the job)."""
+    return wait_until(lambda: show(d, job)["started_at"], "job %s to begin" % job)
 
 
 def status_is(d, job, status):

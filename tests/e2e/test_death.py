@@ -3,8 +3,8 @@ import os
 import signal
 import unittest
 
-from jobs import config, ended, in_state, instances, run, show, status_is, submit, worker
-from support import Daemon, alive, wait_until
+from jobs import begun, config, ended, in_state, instances, run, submit, worker
+from support import Daemon, alive, binary, wait_until
 
 BOTH = ("process", "module")
 
@@ -15,7 +15,7 @@ class Engine(unittest.TestCase):
     def test_a_process_s_job_goes_on_over_the_engine_s_death_and_finishes_once(self):
         with Daemon(config(worker("process"))) as d:
             job = submit(d, "sleep", {"ms": 3000})
-            status_is(d, job, "processing")
+            begun(d, job)
             before, = in_state(d, "running")
             d.kill_engine()
             shown = ended(d, job)
@@ -26,7 +26,7 @@ class Engine(unittest.TestCase):
     def test_a_module_s_job_is_given_out_again_without_blame(self):
         with Daemon(config(worker("module"))) as d:
             job = submit(d, "sleep", {"ms": 1500})
-            status_is(d, job, "processing")
+            begun(d, job)
             d.kill_engine()
             shown = ended(d, job)
             self.assertEqual((shown["status"], shown["result"]), ("completed", {"slept_ms": 1500}))
@@ -43,7 +43,7 @@ class Engine(unittest.TestCase):
         quick = {"jobs": {"retry_delay": "10ms", "retry_cap": "50ms"}}
         with Daemon(config(worker("module"), worker("process", "other", namespace="quiet"), **quick)) as d:
             innocent = submit(d, "sleep", {"ms": 4000}, namespace="quiet")
-            status_is(d, innocent, "processing")
+            begun(d, innocent)
             engine = d.engine()
             guilty = submit(d, "crash", {"signal": 11, "until": 2}, delay="200ms")  # so that the answer comes before the crash
             shown = ended(d, guilty)
@@ -74,13 +74,27 @@ class Engine(unittest.TestCase):
             self.assertEqual(run(d, "echo", {"a": 1})["result"], {"a": 1})
 
 
+    def test_a_module_that_is_to_be_demoted_goes_on_as_a_process(self):
+        declared = worker("module", on_crash="demote")
+        declared["execution"] = {"executable_path": binary("tests/workers/testworker")}
+        quick = {"jobs": {"retry_delay": "10ms", "retry_cap": "50ms"}}
+        with Daemon(config(declared, **quick)) as d:
+            shown = ended(d, submit(d, "crash", {"signal": 11, "until": 2}, delay="200ms"))
+            self.assertEqual((shown["status"], shown["attempts"]), ("completed", 2))
+            i, = in_state(d, "running")
+            self.assertEqual(i["type"], "process")
+            d.kill_engine()
+            i, = in_state(d, "running")
+            self.assertEqual(i["type"], "process")
+
+
 class Keeper(unittest.TestCase):
     timeout_s = 120
 
     def test_a_process_s_job_goes_on_over_the_keeper_s_death(self):
         with Daemon(config(worker("process"))) as d:
             job = submit(d, "sleep", {"ms": 3000})
-            status_is(d, job, "processing")
+            begun(d, job)
             before, = in_state(d, "running")
             engine, keeper = d.engine(), d.keeper()
             os.kill(keeper, signal.SIGKILL)
@@ -105,7 +119,7 @@ class Worker(unittest.TestCase):
     def test_a_killed_worker_is_started_again_and_its_job_runs_a_second_time(self):
         with Daemon(config(worker("process"))) as d:
             job = submit(d, "sleep", {"ms": 1000})
-            status_is(d, job, "processing")
+            begun(d, job)
             i, = in_state(d, "running")
             os.kill(i["process_id"], signal.SIGKILL)
             shown = ended(d, job)

@@ -1,7 +1,7 @@
 """One worker, two placements: what it does is the same, and so is what can be seen of it."""
 import unittest
 
-from jobs import config, ended, in_state, instances, run, submit, worker
+from jobs import begun, config, ended, in_state, instances, run, submit, worker
 from support import Daemon, wait_until
 
 BOTH = ("process", "module")
@@ -84,7 +84,7 @@ class Life(unittest.TestCase):
         for placement in BOTH:
             with self.subTest(placement), Daemon(config(worker(placement))) as d:
                 job = submit(d, "sleep", {"ms": 700})
-                wait_until(lambda: d.http("GET", "/v1/jobs/" + job).json()["status"] == "processing", "the job to begin")
+                begun(d, job)
                 d.http("POST", "/v1/workers/test/stop")
                 shown = ended(d, job)
                 self.assertEqual((shown["status"], shown["attempts"]), ("completed", 1))
