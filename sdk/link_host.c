@@ -185,7 +185,7 @@ static void wait_for_handlers(struct link_host *h)
 {
 	int64_t since_ms = link_now_ms();
 
-	while (h->running) {
+	while (h->running || h->ready) {
 		if (h->gave_up || (h->grace_ms < INT64_MAX && link_now_ms() - since_ms >= h->grace_ms))
 			link_job_cancel_all(h);
 		wait_at_most(h, &h->quiet, CHECK_MS);

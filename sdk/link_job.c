@@ -416,15 +416,22 @@ void link_job_resend(struct link_host *h, struct link_job *j)
 	}
 }
 
+/* A job for which a handler is free is as good as begun (the daemon shows it as processing); only those behind it go back. */
 void link_job_give_back(struct link_host *h)
 {
+	unsigned n = h->thread_n > h->running ? h->thread_n - h->running : 0;
+	struct link_job *begun = NULL, **begun_end = NULL, *j;
+
+	for (; n && (j = pop(&h->ready)); n--)
+		append(&begun, &begun_end, j);
 	for (unsigned i = 0; i <= h->w->n; i++) {
-		struct link_job *j;
 		while ((j = pop(i < h->w->n ? &h->serial[i].first : &h->ready))) {
 			link_put_simple(h, FRAME_GIVEN_BACK, j->a.number, j->a.fence, 0, (struct span){0});
 			recycle(h, j);
 		}
 	}
+	while ((j = pop(&begun)))
+		append(&h->ready, &h->ready_end, j);
 }
 
 /* ── the handler threads ── */
