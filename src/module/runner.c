@@ -506,9 +506,10 @@ static void module_deliver(struct instance *i, struct delivery *d)
 	u->live++;
 	pthread_mutex_lock(&u->lock);
 	list_append(&u->queue, &t->link);
-	if (u->idle)
-		pthread_cond_signal(&u->work);
+	bool wake = u->idle > 0;
 	pthread_mutex_unlock(&u->lock);
+	if (wake) /* without the lock, or the thread would wake only to wait for it */
+		pthread_cond_signal(&u->work);
 }
 
 static void module_cancel(struct instance *i, struct delivery *d)
