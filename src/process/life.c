@@ -89,6 +89,8 @@ static enum errcode on_hello(void *context, const struct link_hello *hello, stru
 	instance_forget_capabilities(i);
 	i->capabilities = link_capabilities_copy(hello->capabilities, hello->capability_n);
 	i->capability_n = hello->capability_n;
+	if (!i->pid)
+		i->pid = hello->peer_pid; /* the worker may be faster than the keeper's word that it was spawned */
 	if (hello->concurrency && hello->concurrency < i->concurrency)
 		i->concurrency = hello->concurrency; /* it cannot do more */
 	if (!hello->ready)

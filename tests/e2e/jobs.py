@@ -16,7 +16,8 @@ def worker(placement, id="test", path=None, **more):
     else:
         # a sanitizer would catch the signals that tests ask for
         declared["execution"] = {"executable_path": path or binary("tests/workers/testworker"),
-                                 "environment": {"ASAN_OPTIONS": "handle_segv=0:handle_abort=0:detect_leaks=0"}}
+                                 "environment": {"ASAN_OPTIONS": "handle_segv=0:handle_abort=0:detect_leaks=0",
+                                                 "TSAN_OPTIONS": "handle_segv=0:handle_abort=0"}}
     declared.update(more)
     return declared
 
