@@ -7,7 +7,8 @@
 #include <memory>
 #include <string>
 
-namespace {
+namespace
+{
 
 struct State {
 	std::string prefix;

@@ -48,11 +48,22 @@ struct link_worker {
 	bool closed;
 };
 
-/* work.c */
+/* work_in.c */
 const char *work_message(struct link_worker *w, struct wire_message *m);
+
+/* work.c */
 void work_resume(struct link_worker *w, const struct hello *h, struct buf *held_json); /* at HELLO: who keeps what */
 void work_turn(struct link_worker *w);
 void work_fini(struct link_worker *w);
+int work_outcome(enum errcode code); /* as a REEVE_ code */
+bool work_can_put(const struct link_worker *w);
+/* NULL: it is over or was taken back; what the worker says about it is no longer of interest. */
+struct handout *work_find(const struct link_worker *w, uint64_t id, uint64_t fence);
+/* These end the handout; `h` is dead afterwards. */
+void work_finish(struct link_worker *w, struct handout *h, struct bytes result, const struct job_error *error);
+void work_finish_badly(struct link_worker *w, struct handout *h, const char *code, int retryable, const char *message);
+void work_lose(
+	struct link_worker *w, struct handout *h, const struct job_error *error); /* NULL counts when it was not started */
 
 /* session.c */
 void session_want_turn(struct link_worker *w);

@@ -1,10 +1,9 @@
-/* work.c - the deliveries of a worker's session: what goes out for runner_ops, what comes back to delivery->events. */
+/* work.c - the deliveries of a worker's session: what goes out for runner_ops, who holds what after a reconnect, who is lost. */
 #include "link/parts.h"
 
 #include "base/mem.h"
 #include "blob/blob.h"
 #include "wire/host.h"
-#include "wire/jsontext.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,20 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static struct bytes bytes_at(struct span s)
-{
-	return (struct bytes){s.data, s.size};
-}
 
 static struct span span_of(struct bytes b)
 {
 	return (struct span){b.data, b.size};
 }
 
-static int outcome_of(enum errcode code)
+int work_outcome(enum errcode code)
 {
 	switch (code) {
 	case E_OK:
@@ -87,34 +80,34 @@ static struct delivery *handout_end(struct link_worker *w, struct handout *h)
 }
 
 /* NULL: it is over or was taken back; what the worker says about it is no longer of interest. */
-static struct handout *find(const struct link_worker *w, uint64_t id, uint64_t fence)
+struct handout *work_find(const struct link_worker *w, uint64_t id, uint64_t fence)
 {
 	struct handout *h = idmap_get(&w->handouts, id);
 	return h && h->fence == fence && !h->storing ? h : NULL;
 }
 
-static void finish(struct link_worker *w, struct handout *h, struct bytes result, const struct job_error *error)
+void work_finish(struct link_worker *w, struct handout *h, struct bytes result, const struct job_error *error)
 {
 	struct delivery *d = handout_end(w, h);
 	d->events->finished(d, result, error);
 }
 
-static void finish_badly(struct link_worker *w, struct handout *h, const char *code, int retryable, const char *message)
+void work_finish_badly(struct link_worker *w, struct handout *h, const char *code, int retryable, const char *message)
 {
 	struct job_error error = {.retryable = retryable};
 	snprintf(error.code, sizeof error.code, "%s", code);
 	snprintf(error.message, sizeof error.message, "%s", message);
-	finish(w, h, (struct bytes){0}, &error);
+	work_finish(w, h, (struct bytes){0}, &error);
 }
 
-static bool can_put(const struct link_worker *w)
+bool work_can_put(const struct link_worker *w)
 {
 	return w->peer && !w->closed;
 }
 
 static void put_fence(struct link_worker *w, uint8_t type, uint64_t id, uint64_t fence)
 {
-	if (can_put(w))
+	if (work_can_put(w))
 		link_conn_put_simple(w->peer->conn, type, id, fence, 0);
 }
 
@@ -198,7 +191,7 @@ void link_worker_deliver(struct link_worker *w, struct delivery *d)
 	struct message_out out;
 	int files[FRAME_DESCRIPTORS_MAX], n;
 
-	if (!can_put(w) || !w->ready) {
+	if (!work_can_put(w) || !w->ready) {
 		refuse(w, h, "", "the worker is not connected", "");
 		return;
 	}
@@ -232,8 +225,8 @@ void link_worker_item_done(struct link_worker *w, struct delivery *d, enum errco
 {
 	const struct handout *h = d->runner_data;
 
-	if (h && can_put(w))
-		link_conn_put_simple(w->peer->conn, FRAME_ITEM_DONE, h->id, h->fence, outcome_of(code));
+	if (h && work_can_put(w))
+		link_conn_put_simple(w->peer->conn, FRAME_ITEM_DONE, h->id, h->fence, work_outcome(code));
 }
 
 void link_worker_settled(struct link_worker *w, uint64_t id, uint64_t fence)
@@ -247,7 +240,7 @@ void link_worker_call_done(
 	struct message_answer a = {.subject = call_id, .state = error != NULL, .result = span_of(result)};
 	struct message_out out;
 
-	if (!d->runner_data || !can_put(w))
+	if (!d->runner_data || !work_can_put(w))
 		return;
 	if (error) {
 		a.retryable = error->retryable != 0;
@@ -272,7 +265,7 @@ static struct handout **all(const struct link_worker *w, size_t *n)
 	return list;
 }
 
-static void lose(struct link_worker *w, struct handout *h, const struct job_error *error)
+void work_lose(struct link_worker *w, struct handout *h, const struct job_error *error)
 {
 	bool started = h->started;
 	struct delivery *d = handout_end(w, h);
@@ -287,7 +280,7 @@ void link_worker_lose(struct link_worker *w, const struct job_error *error)
 
 	for (size_t i = 0; i < n; i++)
 		if (list[i]->d)
-			lose(w, list[i], error ? error : &gone);
+			work_lose(w, list[i], error ? error : &gone);
 }
 
 void work_turn(struct link_worker *w)
@@ -300,9 +293,9 @@ void work_turn(struct link_worker *w)
 			if (!list[i]->d || !list[i]->refuse)
 				continue;
 			if (*list[i]->refuse)
-				finish_badly(w, list[i], list[i]->refuse, 0, list[i]->why);
+				work_finish_badly(w, list[i], list[i]->refuse, 0, list[i]->why);
 			else
-				lose(w, list[i], NULL);
+				work_lose(w, list[i], NULL);
 		}
 	}
 	if (w->credit && !w->closed) {
@@ -371,262 +364,9 @@ void work_resume(struct link_worker *w, const struct hello *hello, struct buf *h
 		if (!h->d || h->storing)
 			continue;
 		if (!names(hello, h))
-			lose(w, h, &gone);
+			work_lose(w, h, &gone);
 		else if (h->cancelled)
 			put_fence(w, FRAME_CANCEL, h->id, h->fence);
 	}
 	free(list);
-}
-
-/* ── in: the attempt's end ── */
-
-struct storing { /* a result, or a file of the handler, on its way into a blob */
-	struct link_worker *worker;
-	uint64_t id, fence, request;
-	int fd;
-	char name[BLOB_NAME_SIZE];
-	uint64_t bytes;
-	struct err e;
-	enum errcode code;
-	bool result; /* else BLOB_PUT */
-};
-
-static void store_work(void *context)
-{
-	struct storing *s = context;
-	s->code = blob_put_fd(s->worker->blobs, s->fd, s->name, &s->bytes, &s->e);
-}
-
-static void put_blob_name(struct link_worker *w, const struct storing *s)
-{
-	struct message_out out;
-	struct message_simple m = {s->request, outcome_of(s->code), {0}};
-
-	m.data = span_of(bytes_of(s->code == E_OK ? s->name : s->e.text));
-	message_put_simple(&out, &m);
-	if (can_put(w))
-		link_conn_put(w->peer->conn, FRAME_BLOB_NAME, s->id, &out, NULL, 0);
-}
-
-static void store_done(void *context)
-{
-	struct storing *s = context;
-	struct link_worker *w = s->worker;
-	struct handout *h = w->closed ? NULL : idmap_get(&w->handouts, s->id);
-	char result[BLOB_NAME_SIZE + 16];
-
-	close(s->fd);
-	if (!w->closed && !s->result) {
-		put_blob_name(w, s);
-	} else if (h && h->fence == s->fence && h->storing) {
-		h->storing = false;
-		if (s->code == E_OK) {
-			int n = snprintf(result, sizeof result, "{\"blob\":\"%s\"}", s->name);
-			finish(w, h, (struct bytes){result, (size_t)n}, NULL);
-		} else {
-			finish_badly(w, h, err_word(s->code), s->code != E_TOO_LARGE, s->e.text);
-		}
-	}
-	free(s);
-	session_unref(w);
-}
-
-/* Takes fd. */
-static void store(struct link_worker *w, uint64_t id, uint64_t fence, uint64_t request, int fd, bool result)
-{
-	struct storing *s = NEW(struct storing);
-
-	*s = (struct storing){.worker = w, .id = id, .fence = fence, .request = request, .fd = fd, .result = result};
-	w->refs++;
-	if (w->blobs) {
-		loop_work(w->loop, store_work, store_done, s);
-		return;
-	}
-	s->code = err_set(&s->e, E_UNAVAILABLE, "there is no store for blobs");
-	store_done(s);
-}
-
-/* A body that came as a memory file: mapped would trust the worker not to cut it, so it is copied. Malloced; NULL: it is not
- * what was announced. */
-static char *read_body(int fd, size_t size)
-{
-	char *data = mem_new(size + 1);
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = pread(fd, data + done, size - done, (off_t)done);
-		if (n <= 0) {
-			free(data);
-			return NULL;
-		}
-		done += (size_t)n;
-	}
-	return data;
-}
-
-static bool binary_output(const struct link_worker *w, const struct handout *h)
-{
-	const struct instance *i = w->instance;
-	return h->d->capability < i->capability_n && (i->capabilities[h->d->capability].flags & REEVE_BINARY_OUTPUT);
-}
-
-static void finish_well(struct link_worker *w, struct handout *h, struct bytes result)
-{
-	if (result.size > JOB_RESULT_MAX_BYTES)
-		finish_badly(w, h, "too_large", 0, "the worker's result is longer than 1 MiB; it should have been a file");
-	else if (result.size == 0 && !binary_output(w, h))
-		finish(w, h, (struct bytes){"null", 4}, NULL);
-	else if (!binary_output(w, h) && !jsontext_check(result.data, result.size, NULL))
-		finish_badly(w, h, "invalid_result", 0, "the worker's result is not JSON");
-	else
-		finish(w, h, result, NULL);
-}
-
-static void fail(struct link_worker *w, struct handout *h, const struct message_result *r)
-{
-	struct job_error error = {.retryable = r->retryable};
-
-	snprintf(error.code, sizeof error.code, "%.*s", (int)r->code.size, r->code.size ? r->code.data : "");
-	snprintf(error.message, sizeof error.message, "%.*s", (int)r->text.size, r->text.size ? r->text.data : "");
-	if (r->outcome == REEVE_E_CANCELLED && !r->code.size)
-		snprintf(error.code, sizeof error.code, "cancelled");
-	finish(w, h, (struct bytes){0}, &error);
-}
-
-static const char *take_result(struct link_worker *w, struct wire_message *m)
-{
-	struct message_result r;
-	struct handout *h;
-	char *body;
-
-	if (!message_get_result(m, &r) || (r.form == MESSAGE_BODY_FILE && r.result_size > JOB_RESULT_MAX_BYTES))
-		return "RESULT is malformed";
-	h = find(w, m->id, r.fence);
-	if (!h)
-		return NULL;
-	if (r.outcome != REEVE_OK) {
-		fail(w, h, &r);
-	} else if (r.form == MESSAGE_RESULT_FILE) {
-		h->storing = true;
-		store(w, h->id, h->fence, 0, m->files[0], true);
-		m->files[0] = -1;
-	} else if (r.form == MESSAGE_BODY_FILE) {
-		body = read_body(m->files[0], r.result_size);
-		if (body)
-			finish_well(w, h, (struct bytes){body, r.result_size});
-		else
-			finish_badly(w, h, "invalid_result", 1, "the worker's result is shorter than it said");
-		free(body);
-	} else {
-		finish_well(w, h, bytes_at(r.result));
-	}
-	return NULL;
-}
-
-/* ── in: while it runs ── */
-
-static const char *take_item(struct link_worker *w, struct handout *h, const struct message_simple *s)
-{
-	uint64_t key = (uint64_t)s->number;
-
-	if (s->data.size > JOB_ITEM_MAX_BYTES)
-		return "an item is longer than 1 MiB";
-	if (!binary_output(w, h) && !jsontext_check(s->data.data, s->data.size, NULL)) {
-		link_worker_item_done(w, h->d, E_INVALID);
-		return NULL;
-	}
-	h->d->events->item(h->d, key, bytes_at(s->data));
-	return NULL;
-}
-
-static const char *take_call(struct link_worker *w, struct wire_message *m)
-{
-	struct message_call c;
-	struct handout *h;
-
-	if (!message_get_call(m, &c) || c.capability.size > JOB_NAME_MAX)
-		return "CALL is malformed";
-	h = find(w, m->id, c.fence);
-	if (h)
-		h->d->events->call(h->d, c.call, bytes_at(c.capability), bytes_at(c.input));
-	return NULL;
-}
-
-static const char *take_job_log(struct link_worker *w, const struct wire_message *m)
-{
-	struct message_log l;
-	struct handout *h;
-
-	if (!message_get_log(m, &l))
-		return "LOG is malformed";
-	h = find(w, m->id, l.fence);
-	if (h)
-		h->d->events->log(h->d, (int)l.severity, bytes_at(l.event), bytes_at(l.fields));
-	return NULL;
-}
-
-static void take_started(struct handout *h)
-{
-	if (h->started)
-		return;
-	h->started = true;
-	h->d->events->started(h->d);
-}
-
-/* The frames that are a fence, a number and bytes. */
-static const char *take_simple(struct link_worker *w, struct wire_message *m)
-{
-	struct message_simple s;
-	struct handout *h;
-
-	if (!message_get_simple(m, &s))
-		return "a frame about a job is malformed";
-	h = find(w, m->id, s.fence);
-	if (!h)
-		return NULL;
-	switch (m->type) {
-	case FRAME_STARTED:
-		take_started(h);
-		return NULL;
-	case FRAME_GIVEN_BACK:
-		if (h->started)
-			return "a job that was started cannot be given back";
-		lose(w, h, NULL);
-		return NULL;
-	case FRAME_ITEM:
-		return take_item(w, h, &s);
-	case FRAME_CHECKPOINT:
-		if (s.data.size > HOST_CHECKPOINT_MAX)
-			return "a checkpoint is longer than 1 MiB";
-		h->d->events->checkpoint(h->d, bytes_at(s.data));
-		return NULL;
-	case FRAME_PROGRESS:
-		h->d->events->progress(h->d, s.number < 0 ? 0 : s.number > 100 ? 100 : (int)s.number, bytes_at(s.data));
-		return NULL;
-	default: /* BLOB_PUT */
-		store(w, m->id, s.fence, (uint64_t)s.number, m->files[0], false);
-		m->files[0] = -1;
-		return NULL;
-	}
-}
-
-const char *work_message(struct link_worker *w, struct wire_message *m)
-{
-	switch (m->type) {
-	case FRAME_RESULT:
-		return take_result(w, m);
-	case FRAME_CALL:
-		return take_call(w, m);
-	case FRAME_LOG:
-		return take_job_log(w, m);
-	case FRAME_STARTED:
-	case FRAME_GIVEN_BACK:
-	case FRAME_ITEM:
-	case FRAME_CHECKPOINT:
-	case FRAME_PROGRESS:
-	case FRAME_BLOB_PUT:
-		return take_simple(w, m);
-	default:
-		return frame_name(m->type) ? "a worker may not send this frame" : NULL; /* ignorable */
-	}
 }
