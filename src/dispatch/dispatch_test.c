@@ -393,6 +393,25 @@ static void cancelling_reaches_the_handler_and_its_late_result_does_not_count(vo
 	assert_int_equal(f.instances[0]->in_flight, 0);
 }
 
+static void a_handler_that_ends_at_its_deadline_has_timed_out(void **state)
+{
+	struct job_spec spec;
+	struct job_error cancelled = {"cancelled", "the handler saw its deadline", 0};
+	instance(0, 0);
+	job_spec_init(&spec);
+	spec.capability = bytes_of("work");
+	spec.input = bytes_of("{}");
+	spec.timeout_ms = 300;
+	spec.max_attempts = 1;
+	assert_int_equal(queues_submit(f.qs, &spec, 1, f.now, on_submitted, NULL, NULL), E_OK);
+	turn();
+	start(f.given[0]);
+	f.now += 299;
+	f.given[0]->events->finished(f.given[0], (struct bytes){0}, &cancelled);
+	turn();
+	assert_string_equal(f.error.code, "timeout");
+}
+
 static void a_handler_that_ignores_its_cancel_is_reported_after_the_grace(void **state)
 {
 	instance(0, 0);
@@ -621,6 +640,7 @@ int main(void)
 		CASE(a_job_whose_instance_died_goes_to_the_next_one_as_a_second_attempt),
 		CASE(a_job_that_kills_three_instances_is_a_dead_letter),
 		CASE(cancelling_reaches_the_handler_and_its_late_result_does_not_count),
+		CASE(a_handler_that_ends_at_its_deadline_has_timed_out),
 		CASE(a_handler_that_ignores_its_cancel_is_reported_after_the_grace),
 		CASE(an_item_frees_its_place_when_it_is_durable),
 		CASE(items_of_a_job_that_must_wait_are_kept_until_it_may_go_on),

@@ -19,6 +19,7 @@ enum {
 	DISPATCH_GRACE_MS = 5000, /* a cancelled handler ends within, or its instance is stuck */
 	DISPATCH_AHEAD_MS = 20, /* a prefetched job waits about so long in its instance, at most */
 	DISPATCH_REFUSED_MS = 50, /* an instance that refused a delivery is let alone so long, or until it has credit */
+	DISPATCH_CLOCKS_MS = 20, /* by which a handler's clock and the loop's may differ */
 	DISPATCH_FREE_MAX = 1024, /* works kept for the next delivery */
 };
 

@@ -167,13 +167,24 @@ static void measure(struct work *w)
 	s->measured = true;
 }
 
+/* A handler that looks at its deadline may end by itself a moment before the queue takes the job back: that is a timeout, too. */
+static bool ran_out(const struct work *w, const struct job_error *error)
+{
+	int64_t ran_ms = dispatch_now(w->dispatch) - w->started_at_ms;
+	return error && strcmp(error->code, "cancelled") == 0 && w->started_at_ms && w->job->timeout_ms &&
+		   ran_ms + DISPATCH_CLOCKS_MS >= w->job->timeout_ms;
+}
+
 static void on_finished(struct delivery *x, struct bytes result, const struct job_error *error)
 {
 	struct work *w = x->context;
 	measure(w);
 	leave(w);
 	if (w->job) {
-		settle(w, result, error);
+		struct job_error timeout = {.code = "timeout", .retryable = 1};
+		snprintf(
+			timeout.message, sizeof timeout.message, "the attempt did not end within its %u ms", w->job->timeout_ms);
+		settle(w, result, ran_out(w, error) ? &timeout : error);
 		return;
 	}
 	struct call *c = w->call;
