@@ -63,7 +63,8 @@ static bool join(struct stream_in *s, const char *data, size_t size, const char 
 		s->joined = grown;
 		s->joined_room = room;
 	}
-	memcpy(s->joined + s->joined_size, data, size);
+	if (size)
+		memcpy(s->joined + s->joined_size, data, size);
 	s->joined_size += size;
 	return true;
 }

@@ -151,7 +151,8 @@ static struct seen *deliver(const char *capability, const char *input)
 {
 	static uint64_t ids = 1000;
 	struct seen *s = NEW(struct seen);
-	s->d = (struct delivery){.id = ++ids,
+	ids++;
+	s->d = (struct delivery){.id = ids,
 		.fence = (1ull << 32) + ids,
 		.attempt = 1,
 		.deadline_ms = INT64_MAX,
