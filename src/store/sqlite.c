@@ -28,9 +28,7 @@ static void finish_batch(struct request *r)
 	struct sqlite_store *s = store_of(b->store);
 	if (b->code && s->generation <= b->generation)
 		s->generation = b->generation + 1;
-	pthread_mutex_lock(&s->lock);
-	s->stats.pending_batches--;
-	pthread_mutex_unlock(&s->lock);
+	s->pending_batches--;
 	batch_finish(b);
 }
 
@@ -43,13 +41,8 @@ static void sqlite_commit(
 	b->done = done;
 	b->context = context;
 	b->generation = s->generation;
-	pthread_mutex_lock(&s->lock);
-	s->stats.pending_batches++;
-	bool wake = !s->waiting.first && !s->writing;
-	request_list_add(&s->waiting, &b->request);
-	pthread_mutex_unlock(&s->lock);
-	if (wake)
-		pthread_cond_signal(&s->work);
+	s->pending_batches++;
+	gather_add(s->gather, &b->request);
 }
 
 /* ── reading ── */
@@ -146,6 +139,7 @@ static void sqlite_flush(struct store *store)
 		return;
 	request_list_init(&group);
 	request_list_move(&group, &s->waiting);
+	s->waiting_n = 0;
 	if (group.first) {
 		writer_commit(s, &group);
 		checkpoint_inline(s);
@@ -173,6 +167,7 @@ static void sqlite_stats(struct store *store, struct store_stats *out)
 	*out = s->stats;
 	pthread_mutex_unlock(&s->lock);
 	out->epoch = store->epoch;
+	out->pending_batches = s->pending_batches;
 	out->file_bytes = file_bytes(s, "");
 	out->wal_bytes = file_bytes(s, "-wal");
 	out->full = atomic_load(&s->full);
@@ -183,6 +178,7 @@ static void stop_threads(struct sqlite_store *s)
 {
 	if (!s->threads)
 		return;
+	gather_flush(s->gather);
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	pthread_mutex_unlock(&s->lock);
@@ -204,6 +200,7 @@ static void store_free(struct sqlite_store *s)
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	deliver_fini(&s->deliver);
+	gather_free(s->gather);
 	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->read_work);
 	pthread_cond_destroy(&s->checkpoint_work);
@@ -218,8 +215,11 @@ static void sqlite_close(struct store *store)
 	struct sqlite_store *s = store_of(store);
 	stop_threads(s);
 	deliver_run(&s->deliver);
-	while (s->waiting.first || s->reads.first)
+	gather_flush(s->gather);
+	while (s->waiting.first || s->reads.first) {
 		sqlite_flush(store);
+		gather_flush(s->gather);
+	}
 	store_free(s);
 }
 
@@ -245,9 +245,9 @@ static int wal_grew(void *context, sqlite3 *db, const char *name, int pages)
 	s->wal_bytes = pages * page;
 	if (s->checkpointed_bytes > s->wal_bytes)
 		s->checkpointed_bytes = 0; /* the WAL began anew */
-	int64_t new_bytes = s->wal_bytes - s->checkpointed_bytes;
+	bool wanted = checkpoint_wanted(s);
 	pthread_mutex_unlock(&s->lock);
-	if (new_bytes >= (s->options.passive_bytes ? s->options.passive_bytes : 1 << 20))
+	if (wanted)
 		pthread_cond_signal(&s->checkpoint_work);
 	return SQLITE_OK;
 }
@@ -264,6 +264,7 @@ static void init(struct sqlite_store *s, struct loop *loop)
 	pthread_cond_init(&s->gate_free, NULL);
 	pthread_condattr_destroy(&clock);
 	deliver_init(&s->deliver, loop);
+	s->gather = gather_new(s);
 	request_list_init(&s->waiting);
 	request_list_init(&s->reads);
 	s->lock_fd = -1;

@@ -61,7 +61,7 @@ static void run_passive(struct sqlite_store *s)
 	pthread_mutex_lock(&s->lock);
 }
 
-static bool wanted(const struct sqlite_store *s)
+bool checkpoint_wanted(const struct sqlite_store *s)
 {
 	return (s->idle && s->wal_bytes > 0) || s->wal_bytes - s->checkpointed_bytes >= passive_bytes(s);
 }
@@ -71,7 +71,7 @@ void *checkpoint_main(void *store)
 	struct sqlite_store *s = store;
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
-		if (!wanted(s)) {
+		if (!checkpoint_wanted(s)) {
 			pthread_cond_wait(&s->checkpoint_work, &s->lock);
 			continue;
 		}

@@ -257,6 +257,7 @@ static void the_file_shrinks_again_after_a_drain(void **state)
 	for (uint64_t id = 1; id <= 30000; id++)
 		store_batch_delete(b, STORE_JOB, (struct store_key){.id = id});
 	store_commit(f->s, b, NULL, NULL);
+	uv_run(loop_uv(f->loop), UV_RUN_NOWAIT); /* the end of the turn sends it off */
 	for (int i = 0; i < 200 && st.file_bytes > before / 2; i++) { /* it tidies when it has been idle for a while */
 		usleep(50000);
 		f->s->ops->stats(f->s, &st);

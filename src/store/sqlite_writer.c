@@ -89,6 +89,7 @@ static void writer_take(struct sqlite_store *s, struct request_list *group)
 		if (group->first && batch_at(s->waiting.first)->generation != batch_at(group->first)->generation)
 			break;
 		request_list_add(group, request_list_take(&s->waiting));
+		s->waiting_n--;
 	}
 }
 

@@ -10,7 +10,8 @@
  *  2 store_commit() takes the batch and returns at once; `done` is called on the loop thread after the batch is durable
  *    (or failed), in the order of the commits. Nothing is acknowledged or dispatched before that. When one fails, every
  *    batch committed before its `done` ran fails with it: no later batch of the caller's succeeds without an earlier one.
- *  3 Group commit: the writer takes every batch that waits. A row's bytes are copied into the batch when added.
+ *  3 Group commit: the writer takes every batch that waits; those of one turn of the loop reach it together, when the turn
+ *    ends. A row's bytes are copied into the batch when added.
  *  4 The epoch: open() raises it in the store; a commit under an older epoch is refused (E_FENCE) for ever after.
  * Implementations: memory.c (template, test double), sqlite.c. The contract test (store_contract_test.c) runs on both. */
 #pragma once
