@@ -7,61 +7,45 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-void run_put(const struct run *r, struct store_batch *b)
+/* Whatever fails here ends the engine: a full disk only delays (queue.h). */
+static void end_saved(void *context, enum errcode code)
+{
+	struct run *r = context;
+	if (!code)
+		run_settle(r->set, r);
+}
+
+/* Rows of items that nobody needs any more. */
+static void clean(const struct run *r, struct store_batch *b)
+{
+	for (int i = 0; i < r->pipeline->step_n; i++)
+		if (r->steps[i].job_id)
+			store_batch_delete_all(b, STORE_ITEM, r->steps[i].job_id);
+}
+
+void run_put(struct run *r, struct store_batch *b)
 {
 	struct store_key key = {.id = r->id};
 	scoped(buf_fini) struct buf head = {0};
 	run_encode(r, &head);
-	if (r->result)
-		store_batch_put(b, STORE_RUN, key, buf_bytes(&head), bytes_of(r->result));
-	else
+	if (r->state == RUN_COMPLETED) {
+		store_batch_put(b, STORE_RUN, key, buf_bytes(&head), bytes_of(r->output));
+		clean(r, b);
+	} else {
 		store_batch_put_head(b, STORE_RUN, key, buf_bytes(&head));
+	}
+	if (r->over)
+		store_batch_then(b, end_saved, r);
 }
 
-struct run_saved { /* the run may be gone when the commit answers: its id */
-	struct pipelines *set;
-	uint64_t run_id;
-	void (*done)(void *context, enum errcode code, uint64_t run_id);
-	void *context;
-};
-
-static void run_saved(void *context, enum errcode code)
-{
-	struct run_saved *s = context;
-	struct run *r = run_find(s->set, s->run_id);
-	if (r && code)
-		r->unsaved = true;
-	if (s->done)
-		s->done(s->context, code, s->run_id);
-	if (r && !code && r->over)
-		run_settle(s->set, r);
-	free(s);
-}
-
-void run_commit(struct pipelines *ps, struct run *r, struct store_batch *b,
-	void (*done)(void *, enum errcode, uint64_t), void *context)
-{
-	struct run_saved *s = NEW(struct run_saved);
-	*s = (struct run_saved){ps, r->id, done, context};
-	queues_commit(ps->queues, b, run_saved, s);
-}
-
-void run_save_again(struct pipelines *ps, struct run *r)
-{
-	struct store_batch *b = store_batch_new();
-	run_put(r, b);
-	r->unsaved = false;
-	run_commit(ps, r, b, NULL, NULL);
-}
-
-/* The step's `with` under the input: {"with's members", "input's members"}; an input that is no object stands as "input". */
+/* The step's `with` under the input: {with's members, input's members}; an input that is no object stands as "input". */
 static void add_with(const char *with, struct bytes input, struct buf *out)
 {
 	buf_text(out, "{");
 	if (!splice_members(out, bytes_of(with), input)) {
 		struct buf wrapped = {0};
 		buf_text(&wrapped, "{\"input\":");
-		buf_add(&wrapped, input.data, input.size);
+		splice_value(&wrapped, input);
 		buf_text(&wrapped, "}");
 		splice_members(out, bytes_of(with), buf_bytes(&wrapped));
 		buf_fini(&wrapped);
@@ -116,20 +100,36 @@ static void read_result(struct pipelines *ps, uint64_t job_id, struct buf *out)
 {
 	scoped(buf_fini) struct buf body = {0};
 	if (ps->store->ops->read(ps->store, STORE_DONE, (struct store_key){.id = job_id}, NULL, &body, NULL) == E_OK)
-		buf_add(out, body.data, body.size);
+		splice_value(out, buf_bytes(&body));
 	else
 		buf_text(out, "null");
 }
 
-static void complete_run(struct pipelines *ps, struct run *r, int step, struct bytes result, struct store_batch *b)
+/* The members that say what the items of an `each` step were joined into. */
+static void add_joined(const struct run_step *s, struct buf *out)
 {
-	scoped(buf_fini) struct buf earlier = {0};
-	int output = r->pipeline->output;
-	if (output != step && r->pipeline->steps[output].source != STEP_EACH) {
-		read_result(ps, r->steps[output].job_id, &earlier);
-		result = buf_bytes(&earlier);
+	buf_format(out, "\"blob\":\"%s\",\"items\":%" PRIu64 ",\"items_failed\":%" PRIu64, s->blob, s->total, s->failed);
+}
+
+/* Only called when this engine did not see the output step end: then its result is in the store. */
+static void find_output(struct pipelines *ps, struct run *r)
+{
+	const struct run_step *s = &r->steps[r->pipeline->output];
+	scoped(buf_fini) struct buf found = {0};
+	if (r->pipeline->steps[r->pipeline->output].source == STEP_EACH) {
+		buf_text(&found, "{");
+		add_joined(s, &found);
+		buf_text(&found, "}");
+	} else {
+		read_result(ps, s->job_id, &found);
 	}
-	r->result = mem_copy(result.data, result.size);
+	r->output = take(found.data);
+}
+
+static void complete_run(struct pipelines *ps, struct run *r, struct store_batch *b)
+{
+	if (!r->output)
+		find_output(ps, r);
 	run_finish(r, RUN_COMPLETED, queues_now(ps->queues));
 	run_put(r, b);
 }
@@ -138,19 +138,29 @@ static void complete_run(struct pipelines *ps, struct run *r, int step, struct b
 static void gathered_input(struct pipelines *ps, const struct run *r, int each, struct buf *out)
 {
 	int emitter = r->pipeline->steps[each].of;
-	const struct run_step *s = &r->steps[each];
-	buf_format(out, "{\"blob\":\"%s\",\"items\":%" PRIu64 ",\"items_failed\":%" PRIu64 ",", r->items_blob, s->total,
-		s->failed);
+	buf_text(out, "{");
+	add_joined(&r->steps[each], out);
+	buf_text(out, ",");
 	buf_json_string(out, bytes_of(r->pipeline->steps[emitter].id));
 	buf_text(out, ":");
 	read_result(ps, r->steps[emitter].job_id, out);
 	buf_text(out, "}");
 }
 
+static void keep_output(struct run *r, struct bytes result)
+{
+	scoped(buf_fini) struct buf value = {0};
+	splice_value(&value, result);
+	free(r->output);
+	r->output = take(value.data);
+}
+
 void run_step_ended(struct pipelines *ps, struct run *r, int step, struct bytes result, struct store_batch *b)
 {
 	r->steps[step].state = RUN_STEP_COMPLETED;
 	r->changed = true;
+	if (step == r->pipeline->output && r->pipeline->steps[step].source != STEP_EACH)
+		keep_output(r, result);
 	for (int i = 0; i < r->pipeline->step_n; i++) {
 		const struct step *s = &r->pipeline->steps[i];
 		if (s->of != step)
@@ -164,7 +174,7 @@ void run_step_ended(struct pipelines *ps, struct run *r, int step, struct bytes 
 		}
 	}
 	if (all_completed(r))
-		complete_run(ps, r, step, result, b);
+		complete_run(ps, r, b);
 	else
 		run_put(r, b);
 }
@@ -175,16 +185,10 @@ void run_advance(struct pipelines *ps, struct run *r)
 		const struct step *s = &r->pipeline->steps[i];
 		struct run_step *at = &r->steps[i];
 		if (s->source == STEP_EACH && at->state == RUN_STEP_RUNNING && r->steps[s->of].state == RUN_STEP_COMPLETED &&
-			at->completed + at->failed == at->total)
+			r->steps[s->of].saved && at->completed + at->failed == at->total &&
+			at->gather_at_ms <= queues_now(ps->queues))
 			gather_start(ps, r, i);
 	}
-}
-
-void run_clean(struct run *r, struct store_batch *b)
-{
-	for (int i = 0; i < r->pipeline->step_n; i++)
-		if (r->pipeline->steps[i].source == STEP_EACH)
-			store_batch_delete_all(b, STORE_ITEM, r->steps[r->pipeline->steps[i].of].job_id);
 }
 
 struct cancel_list {
@@ -214,17 +218,27 @@ static void cancel_jobs(struct pipelines *ps, const struct run *r)
 	mem_free_at(&c.ids);
 }
 
+/* The items after the cancellations, since they are those jobs' inputs. An engine that dies in between does both again. */
+static void cancel_and_clean(struct pipelines *ps, struct run *r)
+{
+	struct store_batch *b = store_batch_new();
+	scoped(buf_fini) struct buf head = {0};
+	cancel_jobs(ps, r);
+	clean(r, b);
+	r->cleaned = true;
+	run_encode(r, &head);
+	store_batch_put_head(b, STORE_RUN, (struct store_key){.id = r->id}, buf_bytes(&head));
+	queues_commit(ps->queues, b, NULL, NULL);
+}
+
 void run_settle(struct pipelines *ps, struct run *r)
 {
-	list_remove(&r->link); /* from here on its jobs have no run */
-	if (r->state != RUN_COMPLETED) {
-		cancel_jobs(ps, r);
-		struct store_batch *b = store_batch_new(); /* after the cancellations: their jobs' inputs are these rows */
-		run_clean(r, b);
-		queues_commit(ps->queues, b, NULL, NULL);
-	}
+	uint64_t id = r->id;
+	enum run_state state = r->state;
+	if (state != RUN_COMPLETED)
+		cancel_and_clean(ps, r);
+	run_remove(ps, r);
 	if (ps->changed)
-		ps->changed(ps->changed_context, r->id, r->state);
-	run_tell_waiters(ps, r->id, E_OK);
-	run_free(r);
+		ps->changed(ps->changed_context, id, state);
+	run_tell_waiters(ps, id, E_OK);
 }

@@ -88,7 +88,10 @@ static enum errcode read_step(struct pipeline *p, const json_t *member, struct e
 		return err_set(e, E_INVALID, "step \"%s\": another step has this id", s->id);
 
 	const char *of = NULL;
-	enum errcode code = read_source(member, s, &of, e);
+	enum errcode code = job_name_check("capability", bytes_of(s->capability), e);
+	if (code)
+		return err_prefix(e, "step \"%s\"", s->id);
+	code = read_source(member, s, &of, e);
 	if (code)
 		return code;
 	if (of) {
@@ -118,6 +121,8 @@ static enum errcode read_timeout(struct step *s, const json_t *member, struct er
 	enum errcode code = units_duration(bytes_of(text), &s->timeout_ms, e);
 	if (code)
 		err_prefix(e, "step \"%s\": timeout", s->id);
+	if (!code && (s->timeout_ms < 1 || s->timeout_ms > JOB_TIMEOUT_MAX_MS))
+		return err_set(e, E_INVALID, "step \"%s\": timeout: \"%s\" must be from 1ms to 7d", s->id, text);
 	return code;
 }
 

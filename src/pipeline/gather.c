@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GATHER_AGAIN_MS = 1000 };
+
 struct gather {
+	struct list link; /* in pipelines.gathers */
 	struct pipelines *set;
 	uint64_t run_id, emitter_id;
 	int step;
@@ -18,6 +21,7 @@ struct gather {
 	struct blob_writer *out;
 	struct buf line, item, outcome, head;
 	char blob[BLOB_NAME_SIZE];
+	uint64_t items, items_failed; /* what the blob says is what the run says */
 	enum errcode code;
 	struct err error;
 };
@@ -51,6 +55,7 @@ static void read_outcome(struct gather *g, uint64_t job_id)
 				job_view_decode(STORE_DONE, job_id, buf_bytes(&g->head), &view, NULL) == E_OK;
 	if (done && view.state == JOB_COMPLETED)
 		return;
+	g->items_failed++;
 	buf_clear(&g->outcome);
 	if (!done) {
 		buf_clear(&g->head);
@@ -69,7 +74,7 @@ static void make_line(struct gather *g, uint64_t key, struct bytes item)
 	buf_text(&g->item, "{");
 	if (!splice_members(&g->item, bytes_of(number), item)) {
 		buf_format(&g->item, "\"key\":%" PRIu64 ",\"item\":", key);
-		buf_add(&g->item, item.data, item.size);
+		splice_value(&g->item, item);
 	}
 	buf_text(&g->item, "}");
 
@@ -78,7 +83,7 @@ static void make_line(struct gather *g, uint64_t key, struct bytes item)
 	if (!splice_members(&g->line, buf_bytes(&g->item), buf_bytes(&g->outcome))) {
 		struct buf wrapped = {0};
 		buf_text(&wrapped, "{\"result\":");
-		buf_add(&wrapped, g->outcome.data, g->outcome.size);
+		splice_value(&wrapped, buf_bytes(&g->outcome));
 		buf_text(&wrapped, "}");
 		splice_members(&g->line, buf_bytes(&g->item), buf_bytes(&wrapped));
 		buf_fini(&wrapped);
@@ -97,6 +102,7 @@ static bool gather_item(void *context, const struct store_row *row)
 		err_set(&g->error, g->code, "item %" PRIu64 ": its record in the store is damaged", row->key.sub);
 		return false;
 	}
+	g->items++;
 	read_outcome(g, job_id);
 	make_line(g, row->key.sub, row->body);
 	g->code = blob_writer_add(g->out, g->line.data, g->line.size, &g->error);
@@ -120,8 +126,9 @@ static void gather_work(void *context, struct store_reader *reader)
 		g->code = blob_writer_close(g->out, g->blob, NULL, &g->error);
 }
 
-static void gather_fini(struct gather *g)
+static void gather_free(struct gather *g)
 {
+	list_remove(&g->link);
 	buf_fini(&g->line);
 	buf_fini(&g->item);
 	buf_fini(&g->outcome);
@@ -129,16 +136,38 @@ static void gather_fini(struct gather *g)
 	free(g);
 }
 
-static void gather_failed(struct run *r, int step, const struct gather *g)
+void gather_abandon_all(struct pipelines *ps)
 {
-	if (g->code == E_NO_SPACE) {
-		r->steps[step].state = RUN_STEP_RUNNING; /* tick tries again: space may return, and nothing is lost meanwhile */
-		return;
-	}
+	list_each(&ps->gathers, at) gather_free(container_of(at, struct gather, link));
+}
+
+/* Space may return, and nothing is lost meanwhile. */
+static void gather_later(struct run *r, int step, int64_t now_ms)
+{
+	r->steps[step].state = RUN_STEP_RUNNING;
+	r->steps[step].gather_at_ms = now_ms + GATHER_AGAIN_MS;
+}
+
+static void gather_failed(struct run *r, int step, const struct gather *g, struct store_batch *b)
+{
 	snprintf(r->error.code, sizeof r->error.code, "%s", err_word(g->code));
 	snprintf(r->error.message, sizeof r->error.message, "step \"%.64s\": gathering its items: %.380s",
 		r->pipeline->steps[step].id, g->error.text);
 	r->steps[step].state = RUN_STEP_FAILED;
+	run_finish(r, RUN_FAILED, queues_now(r->set->queues));
+	run_put(r, b);
+}
+
+static void gathered(struct run *r, int step, const struct gather *g, struct store_batch *b)
+{
+	struct run_step *s = &r->steps[step];
+	s->total = g->items;
+	s->failed = g->items_failed;
+	s->completed = g->items - g->items_failed;
+	memcpy(s->blob, g->blob, sizeof s->blob);
+	memcpy(r->items_blob, g->blob, sizeof r->items_blob);
+	store_batch_delete_all(b, STORE_ITEM, g->emitter_id);
+	run_step_ended(r->set, r, step, (struct bytes){0}, b);
 }
 
 static void gather_done(void *context)
@@ -147,32 +176,27 @@ static void gather_done(void *context)
 	struct pipelines *ps = g->set;
 	struct run *r = run_find(ps, g->run_id);
 	if (!r || r->over) { /* cancelled meanwhile */
-		gather_fini(g);
+		gather_free(g);
+		return;
+	}
+	if (g->code == E_NO_SPACE) {
+		gather_later(r, g->step, queues_now(ps->queues));
+		gather_free(g);
 		return;
 	}
 	struct store_batch *b = store_batch_new();
-	if (g->code) {
-		gather_failed(r, g->step, g);
-		if (r->steps[g->step].state == RUN_STEP_FAILED)
-			run_finish(r, RUN_FAILED, queues_now(ps->queues));
-		run_put(r, b);
-	} else {
-		struct buf result = {0};
-		uint64_t failed = r->steps[g->step].failed;
-		memcpy(r->items_blob, g->blob, sizeof r->items_blob);
-		buf_format(&result, "{\"blob\":\"%s\",\"items\":%" PRIu64 ",\"items_failed\":%" PRIu64 "}", g->blob,
-			r->steps[g->step].total, failed);
-		store_batch_delete_all(b, STORE_ITEM, g->emitter_id);
-		run_step_ended(ps, r, g->step, buf_bytes(&result), b);
-		buf_fini(&result);
-	}
-	gather_fini(g);
-	run_commit(ps, r, b, NULL, NULL);
+	if (g->code)
+		gather_failed(r, g->step, g, b);
+	else
+		gathered(r, g->step, g, b);
+	gather_free(g);
+	queues_commit(ps->queues, b, NULL, NULL);
 }
 
 void gather_start(struct pipelines *ps, struct run *r, int step)
 {
 	struct gather *g = NEW(struct gather);
+	list_append(&ps->gathers, &g->link);
 	g->set = ps;
 	g->run_id = r->id;
 	g->step = step;

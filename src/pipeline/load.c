@@ -9,6 +9,8 @@ struct load {
 	struct pipelines *set;
 	struct err *error;
 	enum errcode code;
+	uint64_t emitter_id;
+	struct run_step *step; /* of emitter_id's items; or NULL */
 };
 
 static bool load_run(void *context, const struct store_row *row)
@@ -18,8 +20,10 @@ static bool load_run(void *context, const struct store_row *row)
 	l->code = run_decode(row->key.id, row->head, &r, l->error);
 	if (l->code)
 		return false;
-	if (r->state == RUN_RUNNING)
-		list_append(&l->set->live, &r->link);
+	r->stored = true;
+	r->over = r->state != RUN_RUNNING;
+	if (!r->over || (r->state != RUN_COMPLETED && !r->cleaned))
+		run_add(l->set, r);
 	else
 		run_free(r);
 	return true;
@@ -50,12 +54,17 @@ static bool completed_well(struct pipelines *ps, uint64_t job_id)
 static bool count_item(void *context, const struct store_row *row)
 {
 	struct load *l = context;
-	struct run_step *s = step_of_items(l->set, row->key.id);
 	uint64_t job_id = 0;
+	if (row->key.id != l->emitter_id) { /* rows come by id */
+		l->emitter_id = row->key.id;
+		l->step = step_of_items(l->set, row->key.id);
+	}
+	struct run_step *s = l->step;
 	if (!s || item_head_decode(row->head, &job_id) != E_OK)
 		return true;
 	s->total++;
-	if (queues_find(l->set->queues, job_id))
+	const struct job *j = queues_find(l->set->queues, job_id);
+	if (j && j->run_id) /* a replayed dead letter is no more the run's */
 		return true;
 	if (completed_well(l->set, job_id))
 		s->completed++;
@@ -86,5 +95,13 @@ enum errcode pipelines_load(struct pipelines *ps, int64_t now_ms, struct err *e)
 	if (code)
 		return code;
 	list_each(&ps->live, at) begin_again(container_of(at, struct run, link));
-	return list_empty(&ps->live) ? E_OK : ps->store->ops->load(ps->store, STORE_ITEM, count_item, &l, e);
+	if (!list_empty(&ps->live))
+		code = ps->store->ops->load(ps->store, STORE_ITEM, count_item, &l, e);
+	list_each(&ps->live, at)
+	{
+		struct run *r = container_of(at, struct run, link);
+		if (r->over) /* the engine died before it had cancelled the run's jobs */
+			run_settle(ps, r);
+	}
+	return code;
 }

@@ -16,6 +16,8 @@ struct pipelines *pipelines_new(struct store *store, struct queues *queues, stru
 	ps->blobs = blobs;
 	list_init(&ps->live);
 	list_init(&ps->waits);
+	list_init(&ps->starts);
+	list_init(&ps->gathers);
 	return ps;
 }
 
@@ -23,7 +25,11 @@ void pipelines_free(struct pipelines *ps)
 {
 	if (!ps)
 		return;
-	list_each(&ps->live, at) run_free(container_of(at, struct run, link));
+	list_each(&ps->live, at) run_remove(ps, container_of(at, struct run, link));
+	list_each(&ps->waits, at) list_remove(at); /* each is its owner's to free */
+	start_abandon_all(ps);
+	gather_abandon_all(ps);
+	idmap_fini(&ps->by_id);
 	for (size_t i = 0; i < ps->definition_n; i++)
 		pipeline_free(ps->definitions[i]);
 	free(ps->definitions);
@@ -79,7 +85,7 @@ static uint64_t alive(const struct run_step *s)
 
 bool pipelines_emit_waits(struct pipelines *ps, const struct job *j)
 {
-	struct run *r = j->run_id ? run_find(ps, j->run_id) : NULL;
+	struct run *r = run_find(ps, j->run_id);
 	int each = r ? each_of(r, j->step) : -1;
 	return each >= 0 && alive(&r->steps[each]) >= r->pipeline->steps[each].in_flight;
 }
@@ -95,7 +101,7 @@ void pipelines_set_resume(struct pipelines *ps, void (*resume)(void *, uint64_t)
 void pipelines_item(
 	struct pipelines *ps, struct job *j, uint64_t key, struct bytes data, struct store_batch *b, uint64_t *becomes)
 {
-	struct run *r = j->run_id ? run_find(ps, j->run_id) : NULL;
+	struct run *r = run_find(ps, j->run_id);
 	int each = r && !r->over ? each_of(r, j->step) : -1;
 	if (each < 0)
 		return;
@@ -128,45 +134,45 @@ static void step_failed(struct pipelines *ps, struct run *r, int step, const str
 
 void pipelines_ending(struct pipelines *ps, struct job *j, const struct job_outcome *o, struct store_batch *b)
 {
-	struct run *r = j->run_id ? run_find(ps, j->run_id) : NULL;
+	struct run *r = run_find(ps, j->run_id);
 	if (!r || r->over || r->pipeline->steps[j->step].source == STEP_EACH)
 		return;
 	if (o->end == END_COMPLETED) {
-		run_step_ended(ps, r, (int)j->step, o->result, b);
+		run_step_ended(ps, r, (int)j->step, o->result.size ? o->result : bytes_of("null"), b);
 	} else {
 		step_failed(ps, r, (int)j->step, o);
 		run_put(r, b);
 	}
 }
 
-void pipelines_ended(struct pipelines *ps, struct job *j, const struct job_outcome *o)
+static void item_ended(struct pipelines *ps, struct run *r, int each, enum queue_end end)
 {
-	struct run *r = j->run_id ? run_find(ps, j->run_id) : NULL;
-	if (!r)
-		return;
-	struct run_step *s = &r->steps[j->step];
-	r->changed = true;
-	if (r->pipeline->steps[j->step].source != STEP_EACH) {
-		if (r->over)
-			run_settle(ps, r);
-		else
-			run_advance(ps, r);
-		return;
-	}
-	if (o->end == END_COMPLETED)
+	struct run_step *s = &r->steps[each];
+	const struct step *step = &r->pipeline->steps[each];
+	if (end == END_COMPLETED)
 		s->completed++;
 	else
 		s->failed++;
-	const struct step *step = &r->pipeline->steps[j->step];
 	if (ps->resume && alive(s) < step->in_flight)
 		ps->resume(ps->resume_context, r->steps[step->of].job_id);
-	if (!r->over)
-		run_advance(ps, r);
+}
+
+void pipelines_ended(struct pipelines *ps, struct job *j, const struct job_outcome *o)
+{
+	struct run *r = run_find(ps, j->run_id);
+	if (!r)
+		return;
+	r->changed = true;
+	if (r->pipeline->steps[j->step].source != STEP_EACH)
+		r->steps[j->step].saved = true;
+	else
+		item_ended(ps, r, (int)j->step, o->end);
+	run_advance(ps, r);
 }
 
 void pipelines_progress(struct pipelines *ps, struct job *j, int percent, struct bytes message)
 {
-	struct run *r = j->run_id ? run_find(ps, j->run_id) : NULL;
+	struct run *r = run_find(ps, j->run_id);
 	if (r && r->pipeline->steps[j->step].source != STEP_EACH) {
 		r->steps[j->step].percent = percent;
 		r->changed = true;
@@ -180,13 +186,10 @@ void pipelines_tick(struct pipelines *ps, int64_t now_ms)
 	list_each(&ps->live, at)
 	{
 		struct run *r = container_of(at, struct run, link);
-		if (r->unsaved)
-			run_save_again(ps, r);
 		if (r->changed && ps->changed)
 			ps->changed(ps->changed_context, r->id, r->state);
 		r->changed = false;
-		if (!r->over)
-			run_advance(ps, r);
+		run_advance(ps, r);
 	}
 }
 

@@ -33,19 +33,27 @@ void run_free(struct run *r)
 		return;
 	pipeline_free(r->pipeline);
 	free(r->namespace);
-	free(r->result);
+	free(r->output);
 	free(r);
+}
+
+void run_add(struct pipelines *ps, struct run *r)
+{
+	r->set = ps;
+	list_append(&ps->live, &r->link);
+	idmap_put(&ps->by_id, r->id, r);
+}
+
+void run_remove(struct pipelines *ps, struct run *r)
+{
+	list_remove(&r->link);
+	idmap_remove(&ps->by_id, r->id);
+	run_free(r);
 }
 
 struct run *run_find(struct pipelines *ps, uint64_t id)
 {
-	list_each(&ps->live, at)
-	{
-		struct run *r = container_of(at, struct run, link);
-		if (r->id == id)
-			return r;
-	}
-	return NULL;
+	return id ? idmap_get(&ps->by_id, id) : NULL;
 }
 
 uint64_t run_items(const struct run *r, uint64_t *failed)
@@ -59,14 +67,23 @@ uint64_t run_items(const struct run *r, uint64_t *failed)
 	return total;
 }
 
-void run_tell_waiters(struct pipelines *ps, uint64_t run_id, enum errcode code)
+static struct run_wait *next_waiter(struct pipelines *ps, uint64_t run_id)
 {
 	list_each(&ps->waits, at)
 	{
 		struct run_wait *w = container_of(at, struct run_wait, link);
-		if (w->run_id != run_id)
-			continue;
+		if (w->run_id == run_id)
+			return w;
+	}
+	return NULL;
+}
+
+/* From the beginning after each: whoever is told may free this wait, and others. */
+void run_tell_waiters(struct pipelines *ps, uint64_t run_id, enum errcode code)
+{
+	struct run_wait *w;
+	while ((w = next_waiter(ps, run_id))) {
 		list_remove(&w->link);
-		w->over(w->context, code); /* may free w */
+		w->over(w->context, code);
 	}
 }

@@ -1,6 +1,9 @@
 /* run.h - one live run inside pipeline/: what the files of this folder share. */
 #pragma once
+#include "base/idmap.h"
 #include "pipeline/pipeline.h"
+
+enum { RUN_LIVE_MAX = 10000 };
 
 enum run_step_state {
 	RUN_STEP_WAITING, /* its source has not ended */
@@ -15,11 +18,15 @@ const char *run_step_state_word(enum run_step_state s);
 struct run_step {
 	enum run_step_state state;
 	uint64_t job_id; /* of a step that is one job */
+	bool saved; /* of a step that is one job: its end is durable, so its result can be read */
 	uint64_t total, completed, failed; /* of an `each` step: counted in memory, again after a restart */
+	char blob[BLOB_NAME_SIZE]; /* of an `each` step: its items, once they are gathered */
+	int64_t gather_at_ms; /* not before: the disk was full */
 	int percent; /* as the handler says; -1: it does not */
 };
 
 struct run {
+	struct pipelines *set;
 	uint64_t id;
 	struct pipeline *pipeline; /* its own copy: a later definition does not change it */
 	char *namespace;
@@ -30,9 +37,10 @@ struct run {
 	char items_blob[BLOB_NAME_SIZE]; /* of the last `each` step that was gathered, else "" */
 	struct job_error error;
 	bool changed; /* since the watcher was told */
+	bool stored; /* its beginning is durable */
 	bool over; /* its end is on its way to the disk, or there */
-	bool unsaved; /* the last write of it failed: tick tries again */
-	char *result; /* of a completed run, until it is saved; or NULL */
+	bool cleaned; /* of one that did not complete: its jobs were cancelled and its items are gone */
+	char *output; /* result of the output step once that has ended in this engine; or NULL */
 	struct list link; /* in pipelines.live */
 };
 
@@ -51,6 +59,8 @@ struct pipelines {
 	struct pipeline **definitions;
 	size_t definition_n;
 	struct list live, waits;
+	struct idmap by_id; /* of live */
+	struct list starts, gathers; /* under way: an engine that dies never hears of them */
 	int64_t now_ms; /* of the last call that brought the time */
 	void (*changed)(void *context, uint64_t run_id, enum run_state state);
 	void *changed_context;
@@ -61,6 +71,8 @@ struct pipelines {
 /* run.c */
 struct run *run_new(struct pipeline *copy_of, struct bytes namespace, int priority);
 void run_free(struct run *r);
+void run_add(struct pipelines *ps, struct run *r); /* to the live ones; takes r */
+void run_remove(struct pipelines *ps, struct run *r); /* and frees r */
 struct run *run_find(struct pipelines *ps, uint64_t id); /* live ones */
 uint64_t run_items(const struct run *r, uint64_t *failed); /* of its `each` steps */
 void run_tell_waiters(struct pipelines *ps, uint64_t run_id, enum errcode code);
@@ -73,17 +85,17 @@ void run_show_json(
 
 /* advance.c: what happens next */
 void run_submit_step(struct pipelines *ps, struct run *r, int step, struct bytes input, struct store_batch *b);
-void run_put(const struct run *r, struct store_batch *b); /* the head, and the result when there is one */
-/* Commits a change of r; when its end is durable run_settle follows. `done` may be NULL. */
-void run_commit(struct pipelines *ps, struct run *r, struct store_batch *b,
-	void (*done)(void *context, enum errcode code, uint64_t run_id), void *context);
-void run_save_again(struct pipelines *ps, struct run *r); /* after the disk was full */
+/* The head. When r is over this is its last change: the result goes with it, and once the batch is durable run_settle. */
+void run_put(struct run *r, struct store_batch *b);
 void run_finish(struct run *r, enum run_state state, int64_t now_ms);
 void run_step_ended(struct pipelines *ps, struct run *r, int step, struct bytes result, struct store_batch *b);
 void run_advance(struct pipelines *ps, struct run *r); /* gathers every `each` step whose jobs have all ended */
-void run_settle(
-	struct pipelines *ps, struct run *r); /* after the commit of its end: tell, cancel what still runs, forget */
-void run_clean(struct run *r, struct store_batch *b); /* the rows of items that nobody needs any more */
+/* After the commit of its end: cancels what still runs, tells, forgets. */
+void run_settle(struct pipelines *ps, struct run *r);
+
+/* start.c */
+void start_abandon_all(struct pipelines *ps);
 
 /* gather.c */
 void gather_start(struct pipelines *ps, struct run *r, int step);
+void gather_abandon_all(struct pipelines *ps);

@@ -1,6 +1,7 @@
 /* The durable form of a run: a JSON document, since runs are few and a person may have to read one. Format 1:
  * {"format":1,"pipeline":{definition},"namespace","priority","status","submitted_at_ms","finished_at_ms","items_blob",
- *  "error":{...},"steps":[{"status","job_id","total","completed","failed"}]}   counts only of steps that have ended. */
+ *  "cleaned","error":{...},"steps":[{"status","job_id","total","completed","failed","blob"}]}   counts only of steps that have
+ * ended. */
 #include "pipeline/run.h"
 
 #include "base/mem.h"
@@ -21,9 +22,9 @@ static json_t *error_json(const struct job_error *error)
 
 static json_t *step_record(const struct run_step *s)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I}", "status", run_step_state_word(s->state), "job_id",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}", "status", run_step_state_word(s->state), "job_id",
 		(json_int_t)s->job_id, "total", (json_int_t)s->total, "completed", (json_int_t)s->completed, "failed",
-		(json_int_t)s->failed);
+		(json_int_t)s->failed, "blob", s->blob);
 }
 
 void run_encode(const struct run *r, struct buf *out)
@@ -31,10 +32,11 @@ void run_encode(const struct run *r, struct buf *out)
 	json_t *steps = json_array();
 	for (int i = 0; i < r->pipeline->step_n; i++)
 		json_array_append_new(steps, step_record(&r->steps[i]));
-	json_t *j = json_pack("{s:i, s:o, s:s, s:i, s:s, s:I, s:I, s:s, s:o, s:o}", "format", FORMAT, "pipeline",
+	json_t *j = json_pack("{s:i, s:o, s:s, s:i, s:s, s:I, s:I, s:s, s:b, s:o, s:o}", "format", FORMAT, "pipeline",
 		pipeline_json(r->pipeline), "namespace", r->namespace, "priority", r->priority, "status",
 		run_state_word(r->state), "submitted_at_ms", (json_int_t)r->submitted_at_ms, "finished_at_ms",
-		(json_int_t)r->finished_at_ms, "items_blob", r->items_blob, "error", error_json(&r->error), "steps", steps);
+		(json_int_t)r->finished_at_ms, "items_blob", r->items_blob, "cleaned", r->cleaned, "error",
+		error_json(&r->error), "steps", steps);
 	char *text = json_dumps(j, JSON_COMPACT);
 	buf_text(out, text);
 	free(text);
@@ -64,36 +66,38 @@ static bool decode_steps(struct run *r, json_t *steps)
 	if ((int)json_array_size(steps) != r->pipeline->step_n)
 		return false;
 	for (int i = 0; i < r->pipeline->step_n; i++) {
-		const char *word;
+		const char *word, *blob;
 		json_int_t job, total, completed, failed;
-		if (json_unpack(json_array_get(steps, (size_t)i), "{s:s, s:I, s:I, s:I, s:I}", "status", &word, "job_id", &job,
-				"total", &total, "completed", &completed, "failed", &failed) != 0)
+		if (json_unpack(json_array_get(steps, (size_t)i), "{s:s, s:I, s:I, s:I, s:I, s:s}", "status", &word, "job_id",
+				&job, "total", &total, "completed", &completed, "failed", &failed, "blob", &blob) != 0)
 			return false;
 		int state = word_index(word, step_word, RUN_STEP_CANCELLED + 1);
 		if (state < 0)
 			return false;
 		r->steps[i] = (struct run_step){.state = (enum run_step_state)state,
 			.job_id = (uint64_t)job,
+			.saved = state >= RUN_STEP_COMPLETED,
 			.total = (uint64_t)total,
 			.completed = (uint64_t)completed,
 			.failed = (uint64_t)failed,
 			.percent = -1};
+		snprintf(r->steps[i].blob, sizeof r->steps[i].blob, "%s", blob);
 	}
 	return true;
 }
 
 static enum errcode decode_json(uint64_t id, json_t *j, struct run **out, struct err *e)
 {
-	int format, priority, retryable;
+	int format, priority, retryable, cleaned;
 	json_t *definition, *steps;
 	const char *namespace, *status, *blob, *code, *message;
 	json_int_t submitted, finished;
 	char text[ID_TEXT_SIZE];
 	id_format(id, text);
-	if (json_unpack(j, "{s:i, s:o, s:s, s:i, s:s, s:I, s:I, s:s, s:{s:s, s:s, s:b}, s:o}", "format", &format,
+	if (json_unpack(j, "{s:i, s:o, s:s, s:i, s:s, s:I, s:I, s:s, s:b, s:{s:s, s:s, s:b}, s:o}", "format", &format,
 			"pipeline", &definition, "namespace", &namespace, "priority", &priority, "status", &status,
-			"submitted_at_ms", &submitted, "finished_at_ms", &finished, "items_blob", &blob, "error", "code", &code,
-			"message", &message, "retryable", &retryable, "steps", &steps) != 0)
+			"submitted_at_ms", &submitted, "finished_at_ms", &finished, "items_blob", &blob, "cleaned", &cleaned,
+			"error", "code", &code, "message", &message, "retryable", &retryable, "steps", &steps) != 0)
 		return err_set(e, E_IO, "run %s: its record in the store is damaged", text);
 	if (format != FORMAT)
 		return err_set(e, E_IO, "run %s: its record has format %d; this version reads %d", text, format, FORMAT);
@@ -101,7 +105,7 @@ static enum errcode decode_json(uint64_t id, json_t *j, struct run **out, struct
 	struct pipeline *p;
 	enum errcode parsed = pipeline_parse(definition, &p, e);
 	if (parsed)
-		return parsed;
+		return err_prefix(e, "run %s", text);
 	struct run *r = run_new(p, bytes_of(namespace), priority);
 	int state = word_index(status, state_word, RUN_CANCELLED + 1);
 	if (state < 0 || !decode_steps(r, steps)) {
@@ -113,6 +117,7 @@ static enum errcode decode_json(uint64_t id, json_t *j, struct run **out, struct
 	r->submitted_at_ms = submitted;
 	r->finished_at_ms = finished;
 	r->error.retryable = retryable;
+	r->cleaned = cleaned;
 	snprintf(r->items_blob, sizeof r->items_blob, "%s", blob);
 	snprintf(r->error.code, sizeof r->error.code, "%s", code);
 	snprintf(r->error.message, sizeof r->error.message, "%s", message);

@@ -34,3 +34,13 @@ bool splice_members(struct buf *out, struct bytes a, struct bytes b)
 		add_member(out, &none_yet, &second[i]);
 	return true;
 }
+
+void splice_value(struct buf *out, struct bytes text)
+{
+	if (!text.size)
+		buf_text(out, "null");
+	else if (json_span_check(text, NULL) == E_OK)
+		buf_add(out, text.data, text.size);
+	else
+		buf_json_utf8(out, text);
+}

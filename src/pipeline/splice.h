@@ -9,3 +9,6 @@
 enum { SPLICE_MEMBERS_MAX = 256 };
 
 bool splice_members(struct buf *out, struct bytes a, struct bytes b);
+/* Adds a result or an item as one JSON value: itself, `null` for nothing, a string for what is no JSON (a capability with
+ * REEVE_BINARY_OUTPUT). */
+void splice_value(struct buf *out, struct bytes text);

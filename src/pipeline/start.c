@@ -1,11 +1,12 @@
 /* The beginning of a run, and its end when somebody cancels it. */
 #include "pipeline/run.h"
 
+#include "base/json_span.h"
 #include "base/mem.h"
-#include "pipeline/splice.h"
+#include "wire/id.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 /* Its own copy, since a later definition of the name must not change a run under way. */
 static struct pipeline *copy_definition(const struct pipeline *p)
@@ -25,12 +26,54 @@ static enum errcode check(struct pipelines *ps, const struct run_spec *spec, con
 	if (spec->input.size > RUN_INPUT_MAX_BYTES)
 		return err_set(e, E_TOO_LARGE, "input: %zu bytes; at most %d, larger ones go into a blob", spec->input.size,
 			RUN_INPUT_MAX_BYTES);
+	if (spec->input.size && (json_span_check(spec->input, e) != E_OK || json_span_kind(spec->input) != '{'))
+		return err_set(e, E_INVALID, "input: a run's input is a JSON object");
+	if (ps->by_id.n >= RUN_LIVE_MAX)
+		return err_set(
+			e, E_LIMIT, "%d runs are live already; one more may start when one of them has ended", RUN_LIVE_MAX);
 	struct job_spec job;
 	job_spec_init(&job);
 	job.namespace = spec->namespace;
 	job.capability = bytes_of((*p)->steps[0].capability);
 	job.priority = spec->priority;
 	return job_spec_check(&job, e);
+}
+
+struct run_start {
+	struct list link; /* in pipelines.starts */
+	struct run *run;
+	void (*done)(void *context, enum errcode code, uint64_t run_id);
+	void *context;
+};
+
+/* Refused by a full disk it never was: its jobs go with the batch. */
+static void started(void *context, enum errcode code)
+{
+	struct run_start *s = context;
+	struct run *r = s->run;
+	uint64_t id = r->id;
+	r->stored = !code;
+	if (code)
+		run_remove(r->set, r);
+	if (s->done)
+		s->done(s->context, code, id);
+	list_remove(&s->link);
+	free(s);
+}
+
+void start_abandon_all(struct pipelines *ps)
+{
+	list_each(&ps->starts, at) free(container_of(at, struct run_start, link));
+}
+
+/* Not by way of the queue, which keeps what a full disk refuses: here somebody waits to hear of it. */
+static void commit_start(struct pipelines *ps, struct run *r, struct store_batch *b,
+	void (*done)(void *, enum errcode, uint64_t), void *context)
+{
+	struct run_start *s = NEW(struct run_start);
+	*s = (struct run_start){.run = r, .done = done, .context = context};
+	list_append(&ps->starts, &s->link);
+	store_commit(ps->store, b, started, s);
 }
 
 enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, int64_t now_ms,
@@ -41,17 +84,11 @@ enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, 
 	if (code)
 		return code;
 	struct bytes input = spec->input.size ? spec->input : bytes_of("{}");
-	struct buf probe = {0};
-	bool object = splice_members(&probe, input, bytes_of("{}"));
-	buf_fini(&probe);
-	if (!object)
-		return err_set(e, E_INVALID, "input: a run's input is a JSON object");
-
 	struct bytes namespace = spec->namespace.size ? spec->namespace : bytes_of("default");
 	struct run *r = run_new(copy_definition(p), namespace, spec->priority);
 	r->id = queues_next_id(ps->queues, now_ms);
 	r->submitted_at_ms = now_ms;
-	list_append(&ps->live, &r->link);
+	run_add(ps, r);
 	struct store_batch *b = store_batch_new();
 	for (int i = 0; i < p->step_n; i++)
 		if (p->steps[i].source == STEP_FROM_RUN)
@@ -59,22 +96,29 @@ enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, 
 	scoped(buf_fini) struct buf head = {0};
 	run_encode(r, &head);
 	store_batch_put(b, STORE_RUN, (struct store_key){.id = r->id}, buf_bytes(&head), input);
-	run_commit(ps, r, b, done, context);
+	commit_start(ps, r, b, done, context);
 	return E_OK;
+}
+
+static enum errcode not_running(struct pipelines *ps, uint64_t run_id, struct err *e)
+{
+	char text[ID_TEXT_SIZE];
+	id_format(run_id, text);
+	if (ps->store->ops->read(ps->store, STORE_RUN, (struct store_key){.id = run_id}, NULL, NULL, NULL) != E_OK)
+		return err_set(e, E_NOT_FOUND, "there is no run %s", text);
+	return err_set(e, E_STATE, "run %s: is over; only a running one can be cancelled", text);
 }
 
 enum errcode pipelines_cancel(struct pipelines *ps, uint64_t run_id, int64_t now_ms, struct err *e)
 {
 	struct run *r = run_find(ps, run_id);
-	if (!r || r->over) {
-		enum errcode code = ps->store->ops->read(ps->store, STORE_RUN, (struct store_key){.id = run_id}, NULL, NULL, e);
-		return code ? code : err_set(e, E_STATE, "the run is over; only a running one can be cancelled");
-	}
+	if (!r || r->over || !r->stored)
+		return not_running(ps, run_id, e);
 	snprintf(r->error.code, sizeof r->error.code, "cancelled");
 	snprintf(r->error.message, sizeof r->error.message, "cancelled by a client");
 	run_finish(r, RUN_CANCELLED, now_ms);
 	struct store_batch *b = store_batch_new();
 	run_put(r, b);
-	run_commit(ps, r, b, NULL, NULL);
+	queues_commit(ps->queues, b, NULL, NULL);
 	return E_OK;
 }
