@@ -1,12 +1,14 @@
 #include "base/mem.h"
 #include "store/sqlite.h"
 
+#include <sys/prctl.h>
 #include <time.h>
 
 enum {
 	GROUP_MAX = 4096, /* batches in one transaction */
 	IDLE_MS = 500,
 	VACUUM_PAGES = 256, /* given back to the file system in one go */
+	SKIP_MOST = 63,
 	VACUUM_LEAST = 1024, /* free pages that are left alone */
 };
 
@@ -117,6 +119,48 @@ static void wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int64_t ms)
 	pthread_cond_timedwait(c, lock, &at);
 }
 
+/* ── how long to wait for more ── */
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Whoever was just answered is likely to come back at once: a client with its next job, a worker with the end of the one it
+ * was given. To begin without them would make two groups that take turns, each waiting for the other's fsync. So where that
+ * is worth it the writer waits, for half of what a commit takes at most, until as many batches wait as there were. Where they
+ * do not come in that time it pays to go on, and to try again only now and then. */
+struct rhythm {
+	int64_t commit_ns; /* what a commit takes, a moving average */
+	int64_t until_ns;
+	unsigned expected; /* batches */
+	unsigned skip, skipped; /* commits between two tries, after tries in vain */
+};
+
+static void rhythm_beat(struct rhythm *r, int64_t begun_ns, unsigned answered, unsigned waiting)
+{
+	int64_t now = now_ns();
+	r->commit_ns += (now - begun_ns - r->commit_ns) / 8;
+	r->until_ns = now + r->commit_ns / 2;
+	r->expected = answered + waiting;
+}
+
+/* Under the lock; returns with it. */
+static void rhythm_wait(struct sqlite_store *s, struct rhythm *r)
+{
+	struct timespec at = {r->until_ns / 1000000000, r->until_ns % 1000000000};
+	if (r->expected < 2 || s->waiting_n >= r->expected || r->skipped++ < r->skip)
+		return;
+	s->awaited = r->expected;
+	while (!s->stopping && !s->gate_wanted && s->waiting_n < r->expected && now_ns() < r->until_ns)
+		pthread_cond_timedwait(&s->work, &s->lock, &at);
+	s->awaited = 1;
+	r->skipped = 0;
+	r->skip = s->waiting_n >= r->expected ? 0 : r->skip < SKIP_MOST ? r->skip * 2 + 1 : SKIP_MOST;
+}
+
 static bool ready(const struct sqlite_store *s)
 {
 	return s->stopping || (s->waiting.first && !s->gate_wanted);
@@ -149,13 +193,19 @@ void *writer_main(void *store)
 {
 	struct sqlite_store *s = store;
 	struct request_list group;
+	struct rhythm rhythm = {0};
 	bool tidied = true;
+	prctl(PR_SET_TIMERSLACK, 1000); /* by default a wait lasts 50 us longer than asked */
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
+		rhythm_wait(s, &rhythm);
 		wait_for_work(s, &tidied);
 		if (!s->waiting.first)
 			break; /* stopping */
+		unsigned n = s->waiting_n;
 		writer_take(s, &group);
+		n -= s->waiting_n;
+		int64_t begun_ns = now_ns();
 		s->writing = true;
 		s->idle = tidied = false;
 		pthread_mutex_unlock(&s->lock);
@@ -163,6 +213,7 @@ void *writer_main(void *store)
 		deliver_add(&s->deliver, &group);
 		pthread_mutex_lock(&s->lock);
 		s->writing = false;
+		rhythm_beat(&rhythm, begun_ns, n, s->waiting_n);
 		if (s->gate_wanted)
 			pthread_cond_signal(&s->gate_free);
 		if (atomic_load(&s->full)) { /* what the WAL holds twice is space, too */
