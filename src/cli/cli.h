@@ -88,6 +88,9 @@ char *ago(const json_t *time); /* "3m" since an RFC 3339 string; the caller's */
 void progress_show(const char *label, uint64_t done, uint64_t total, const char *note); /* total 0: unknown */
 void progress_end(void);
 
+/* engine.c: runs reeve-engine; its stdout goes to `out`, or to ours when that is NULL. Its exit code */
+int engine_run(char *const argv[], struct buf *out);
+
 /* input.c */
 char *read_file(const char *path, size_t *size); /* "-" is stdin; complains and gives NULL when it cannot */
 int input_argument(const char *argument, char **text); /* JSON text, @FILE or - ; checked to be JSON; exit code */

@@ -1,33 +1,11 @@
 /* reeve config ...: the engine owns the schema, so it does the checking */
 #include "cli/cli.h"
 
-#include <limits.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-static int run_engine(char *const argv[])
-{
-	char beside[PATH_MAX], installed[PATH_MAX];
-	snprintf(beside, sizeof beside, "%s/reeve-engine", program_directory);
-	snprintf(installed, sizeof installed, "%s/../libexec/reeve/reeve-engine", program_directory);
-	pid_t child = fork();
-	if (child == 0) {
-		execv(beside, argv);
-		execv(installed, argv);
-		_exit(127);
-	}
-	int status;
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return complain(EXIT_FAILED, "reeve-engine: %m");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
-		return complain(EXIT_FAILED, "reeve-engine cannot be run: neither %s nor %s", beside, installed);
-	return WEXITSTATUS(status);
-}
 
 static int config_check(const struct args *a)
 {
-	int code = run_engine((char *[]){"reeve-engine", "--check", "--config", (char *)a->operands[0], NULL});
+	int code = engine_run((char *[]){"reeve-engine", "--check", "--config", (char *)a->operands[0], NULL}, NULL);
 	if (!code && a->json)
 		printf("{\"valid\": true}\n");
 	else if (!code)
@@ -37,7 +15,7 @@ static int config_check(const struct args *a)
 
 static int config_schema(const struct args *a)
 {
-	return run_engine((char *[]){"reeve-engine", "--schema", NULL});
+	return engine_run((char *[]){"reeve-engine", "--schema", NULL}, NULL);
 }
 
 const struct command config_commands[] = {

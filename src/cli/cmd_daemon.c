@@ -18,10 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READY_LIMIT_S 120
+#define READY_LIMIT_S  120
+#define DEFAULT_CONFIG "/etc/reeve/reeve.yaml"
 
 static const struct option_spec up_options[] = {
-	{"config", 'c', "FILE", "the configuration (default /etc/reeve/reeve.yaml, when it is there)"},
+	{"config", 'c', "FILE", "the configuration (default " DEFAULT_CONFIG ", when it is there)"},
 	{"data-dir", 'd', "DIR", "where jobs, blobs and logs are kept"},
 	{"detach", 0, NULL, "run in the background; return when workers are ready"},
 	{0},
@@ -29,27 +30,42 @@ static const struct option_spec up_options[] = {
 
 /* ── up ── */
 
-static void exec_daemon(const struct args *a)
+struct places { /* as flags, environment and configuration say together: the engine tells */
+	const char *config; /* or NULL */
+	char *data_dir, *socket;
+};
+
+static int find_places(const struct args *a, struct places *p)
+{
+	static struct buf text;
+	char *argv[10] = {"reeve-engine", "--where"};
+	int n = 2;
+	p->config = arg_option(a, "config");
+	if (!p->config && access(DEFAULT_CONFIG, R_OK) == 0)
+		p->config = DEFAULT_CONFIG;
+	const char *const pairs[][2] = {
+		{"--config", p->config}, {"--data-dir", arg_option(a, "data-dir")}, {"--socket", client_socket}};
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (!pairs[i][1])
+			continue;
+		argv[n++] = (char *)pairs[i][0];
+		argv[n++] = (char *)pairs[i][1];
+	}
+	int code = engine_run(argv, &text);
+	if (code)
+		return code;
+	p->data_dir = strtok(text.data, "\n");
+	p->socket = strtok(NULL, "\n");
+	return p->socket ? EXIT_OK : complain(EXIT_FAILED, "reeve-engine --where answers without a socket");
+}
+
+static void exec_daemon(const struct places *p)
 {
 	char path[PATH_MAX];
-	const char *argv[10] = {"reeved"};
-	int n = 1;
-	static const char *const passed[] = {"config", "data-dir"};
+	const char *argv[10] = {
+		"reeved", "--data-dir", p->data_dir, "--socket", p->socket, p->config ? "--config" : NULL, p->config};
 	snprintf(path, sizeof path, "%s/reeved", program_directory);
-	if (access(path, X_OK) != 0)
-		snprintf(path, sizeof path, "reeved");
-	for (size_t i = 0; i < ARRAY_SIZE(passed); i++) {
-		if (!arg_option(a, passed[i]))
-			continue;
-		argv[n++] = i == 0 ? "--config" : "--data-dir";
-		argv[n++] = arg_option(a, passed[i]);
-	}
-	if (client_socket) {
-		argv[n++] = "--socket";
-		argv[n++] = client_socket;
-	}
-	argv[n] = NULL;
-	execvp(path, (char **)argv);
+	execv(path, (char **)argv);
 	complain(EXIT_FAILED, "%s: %m", path);
 }
 
@@ -79,18 +95,15 @@ static void print_log(const char *file)
 }
 
 /* Ready, or ended: its log then says why. */
-static int wait_ready(pid_t child, const char *data_dir, const char *log)
+static int wait_ready(pid_t child, const char *log)
 {
-	bool known = client_socket != NULL;
 	time_t until = time(NULL) + READY_LIMIT_S;
 	while (time(NULL) < until) {
 		int status;
 		if (waitpid(child, &status, WNOHANG) == child) {
 			print_log(log);
-			return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+			return EXIT_FAILED;
 		}
-		if (!known && data_dir)
-			find_socket(data_dir);
 		if (client_reachable("/readyz"))
 			return EXIT_OK;
 		poll(NULL, 0, 20);
@@ -109,37 +122,34 @@ static void detach(const char *log)
 	dup2(out, STDERR_FILENO);
 }
 
-static int up(const struct args *a)
+static int start_detached(const struct places *p)
 {
-	const char *data_dir = arg_option(a, "data-dir");
-	if (!arg_option(a, "detach")) {
-		exec_daemon(a);
-		return EXIT_FAILED;
-	}
-	if (!data_dir)
-		return complain(EXIT_USAGE, "--detach needs --data-dir DIR: there the daemon says where it listens");
 	char log[PATH_MAX];
-	snprintf(log, sizeof log, "%s/reeved.log", data_dir);
-	if (mkdir(data_dir, 0700) != 0 && errno != EEXIST)
-		return complain(EXIT_FAILED, "%s: %m", data_dir);
-	char stale[PATH_MAX];
-	snprintf(stale, sizeof stale, "%s/run/socket", data_dir);
-	bool running = false;
-	if (!client_socket) {
-		find_socket(data_dir);
-		running = client_socket && client_reachable("/livez");
-		client_socket = NULL;
-	}
-	if (running)
-		return complain(EXIT_FAILED, "a daemon runs on %s already", data_dir);
-	unlink(stale);
+	snprintf(log, sizeof log, "%s/reeved.log", p->data_dir);
+	client_socket = p->socket;
+	if (client_reachable("/livez"))
+		return complain(EXIT_FAILED, "a daemon listens on %s already", p->socket);
+	if (mkdir(p->data_dir, 0700) != 0 && errno != EEXIST)
+		return complain(EXIT_FAILED, "%s: %m", p->data_dir);
 	pid_t child = fork();
 	if (child == 0) {
 		detach(log);
-		exec_daemon(a);
+		exec_daemon(p);
 		_exit(EXIT_FAILED);
 	}
-	return child < 0 ? complain(EXIT_FAILED, "fork: %m") : wait_ready(child, data_dir, log);
+	return child < 0 ? complain(EXIT_FAILED, "fork: %m") : wait_ready(child, log);
+}
+
+static int up(const struct args *a)
+{
+	struct places p;
+	int code = find_places(a, &p);
+	if (code)
+		return code;
+	if (arg_option(a, "detach"))
+		return start_detached(&p);
+	exec_daemon(&p);
+	return EXIT_FAILED;
 }
 
 /* ── down ── */

@@ -90,8 +90,10 @@ int main(int argc, char **argv)
 	if (d.options.schema)
 		return print_schema();
 	if (settings_read(&d.options, &d.settings, &e) != E_OK)
-		return refuse(d.options.check ? KEEPER_EXIT_USAGE : KEEPER_EXIT_CONFIG, &e);
-	if (!d.options.check)
+		return refuse(d.options.check || d.options.where ? KEEPER_EXIT_USAGE : KEEPER_EXIT_CONFIG, &e);
+	if (d.options.where)
+		printf("%s\n%s\n", d.settings->data_dir, d.settings->socket);
+	else if (!d.options.check)
 		return run(&d);
 	settings_free(d.settings);
 	return EXIT_SUCCESS;

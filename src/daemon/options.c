@@ -1,5 +1,7 @@
 #include "daemon/options.h"
 
+#include "os/path.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@ void options_help(void)
 	printf("reeve-engine: what reeved keeps alive. Usually started by it; `reeve up` starts both.\n\n"
 		   "Usage: reeve-engine [--config FILE] [--data-dir DIR] [--socket PATH]\n"
 		   "       reeve-engine --check --config FILE    errors as file:line:column\n"
+		   "       reeve-engine --where [as above]       the data directory and the socket, a line each\n"
 		   "       reeve-engine --schema                 the configuration's JSON Schema\n");
 }
 
@@ -20,12 +23,24 @@ static enum errcode fits(int written, size_t size, const char *what, struct err 
 			   : err_set(e, E_TOO_LARGE, "%s: its path is longer than %zu bytes", what, size - 1);
 }
 
+/* Workers are started in folders of their own: what they are told must not depend on where we are. */
+static enum errcode absolute(const char *path, char out[PATH_MAX], struct err *e)
+{
+	char here[PATH_MAX];
+	if (!getcwd(here, sizeof here))
+		return err_set(e, E_IO, "the current directory is gone");
+	enum errcode code = path_join(out, PATH_MAX - 256, here, path, e);
+	if (code)
+		err_prefix(e, "--data-dir");
+	return code;
+}
+
 enum errcode options_read(int argc, char **argv, struct options *out, struct err *e)
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 		{"data-dir", required_argument, NULL, 'd'}, {"socket", required_argument, NULL, 's'},
-		{"check", no_argument, NULL, 'k'}, {"schema", no_argument, NULL, 'S'}, {"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+		{"check", no_argument, NULL, 'k'}, {"where", no_argument, NULL, 'w'}, {"schema", no_argument, NULL, 'S'},
+		{"version", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'}, {0}};
 	const char *socket = getenv("REEVE_SOCKET");
 	enum errcode code =
 		socket ? fits(snprintf(out->socket, sizeof out->socket, "%s", socket), 108, "REEVE_SOCKET", e) : E_OK;
@@ -35,14 +50,16 @@ enum errcode options_read(int argc, char **argv, struct options *out, struct err
 			out->config = optarg;
 			break;
 		case 'd':
-			code = fits(snprintf(out->data_dir, sizeof out->data_dir, "%s", optarg), sizeof out->data_dir - 256,
-				"--data-dir", e);
+			code = absolute(optarg, out->data_dir, e);
 			break;
 		case 's': /* 108 bytes is what a Unix socket's address holds (unix(7)) */
 			code = fits(snprintf(out->socket, sizeof out->socket, "%s", optarg), 108, "--socket", e);
 			break;
 		case 'k':
 			out->check = true;
+			break;
+		case 'w':
+			out->where = true;
 			break;
 		case 'S':
 			out->schema = true;

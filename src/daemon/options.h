@@ -7,9 +7,9 @@
 
 struct options {
 	const char *config; /* NULL: none; then an empty configuration */
-	char data_dir[PATH_MAX]; /* "": the file may say, else the default */
+	char data_dir[PATH_MAX]; /* absolute; "": the file may say, else the default */
 	char socket[256]; /* "": the same */
-	bool check, schema, version, help;
+	bool check, schema, where, version, help;
 };
 
 enum errcode options_read(int argc, char **argv, struct options *out, struct err *e);

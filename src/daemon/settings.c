@@ -207,7 +207,8 @@ static void read_places(struct settings *s, const struct options *o, const json_
 	if (o->data_dir[0])
 		snprintf(s->data_dir, sizeof s->data_dir, "%s", o->data_dir);
 	else if (data_dir)
-		snprintf(s->data_dir, sizeof s->data_dir, "%s", data_dir);
+		snprintf(s->data_dir, sizeof s->data_dir, "%.*s%s%s", *data_dir == '/' ? 0 : PATH_MAX / 2, s->base_dir,
+			*data_dir == '/' ? "" : "/", data_dir);
 	else
 		options_default_data_dir(s->data_dir);
 	if (o->socket[0])
