@@ -82,7 +82,9 @@ static void started(void *context, enum errcode code, uint64_t run_id)
 	struct starting *s = context;
 	struct http_request *r = s->request;
 	if (r && code) {
-		api_fail(r, code, "the run could not be stored: %s", err_word(code));
+		api_fail(r, code,
+			code == E_NO_SPACE ? "the disk is full: the run was not started" : "the run could not be stored: %s",
+			err_word(code));
 	} else if (r) {
 		char text[ID_TEXT_SIZE];
 		struct buf json = {0};

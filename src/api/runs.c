@@ -114,17 +114,8 @@ static void over(void *context, enum errcode code)
 		loop_timer_set(q->timer, 0);
 }
 
-static void show_run(void *context, struct http_request *r)
+static void show_when_over(struct api *a, struct http_request *r, uint64_t id, int64_t wait_ms)
 {
-	struct api *a = context;
-	uint64_t id;
-	int64_t wait_ms;
-	if (!api_id(r, "run_id", &id) || !api_duration(r, "wait", 0, API_WAIT_MAX_MS, &wait_ms))
-		return;
-	if (wait_ms <= 0) {
-		pipelines_show(a->pipelines, id, answer, r);
-		return;
-	}
 	struct asking *q = asking_new(a, r);
 	q->run_id = id;
 	q->timer = loop_timer_new(a->loop, show_now, q);
@@ -132,7 +123,22 @@ static void show_run(void *context, struct http_request *r)
 	loop_timer_set(q->timer, q->told ? 0 : wait_ms);
 }
 
+static void show_run(void *context, struct http_request *r)
+{
+	struct api *a = context;
+	uint64_t id;
+	int64_t wait_ms;
+	if (!api_id(r, "run_id", &id) || !api_duration(r, "wait", 0, API_WAIT_MAX_MS, &wait_ms))
+		return;
+	if (wait_ms > 0)
+		show_when_over(a, r, id, wait_ms);
+	else
+		pipelines_show(a->pipelines, id, answer, r);
+}
+
 /* ── cancel ── */
+
+enum { CANCEL_WAIT_MS = 5000 };
 
 static void cancel_run(void *context, struct http_request *r)
 {
@@ -144,7 +150,7 @@ static void cancel_run(void *context, struct http_request *r)
 	if (pipelines_cancel(a->pipelines, id, loop_now_ms(a->loop), &e) != E_OK)
 		http_problem(r, &e);
 	else
-		pipelines_show(a->pipelines, id, answer, r);
+		show_when_over(a, r, id, CANCEL_WAIT_MS); /* acknowledged means on disk */
 }
 
 /* ── items ── */

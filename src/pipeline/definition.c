@@ -70,6 +70,11 @@ static enum errcode check_source(const struct pipeline *p, const struct step *s,
 		return err_set(e, E_INVALID, "step \"%s\": gather needs a step with `each`, \"%s\" has none", s->id, of);
 	if (s->source != STEP_GATHER && source->source == STEP_EACH)
 		return err_set(e, E_INVALID, "step \"%s\": \"%s\" is many jobs; `gather` is what joins them", s->id, of);
+	if (s->source == STEP_EACH && (!strcmp(of, "blob") || !strcmp(of, "items") || !strcmp(of, "items_failed")))
+		return err_set(e, E_INVALID,
+			"step \"%s\": who gathers could not tell \"%s\" from its own member of that name; "
+			"call that step something else",
+			s->id, of);
 	if (s->source == STEP_EACH)
 		for (int i = 0; i < p->step_n; i++)
 			if (p->steps[i].source == STEP_EACH && p->steps[i].of == s->of)

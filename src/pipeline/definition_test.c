@@ -63,6 +63,10 @@ static void a_graph_that_cannot_run_is_refused_naming_the_step(void **state)
 		"go to \"classify\" already");
 	refuse(
 		PIPELINE(PARSE ",{\"id\":\"a\",\"capability\":\"x\",\"each\":\"parse\",\"after\":\"parse\"}"), "only one of");
+	refuse(PIPELINE("{\"id\":\"items\",\"capability\":\"x\"},{\"id\":\"b\",\"capability\":\"y\",\"each\":\"items\"}"),
+		"call that step something else");
+	refuse(PIPELINE("{\"id\":\"a\",\"capability\":\"two words\"}"), "must consist of letters");
+	refuse(PIPELINE("{\"id\":\"a\",\"capability\":\"x\",\"timeout\":\"8d\"}"), "from 1ms to 7d");
 	refuse("{\"name\":\"p\",\"output\":\"z\",\"steps\":[" PARSE "]}", "there is no step \"z\"");
 }
 
