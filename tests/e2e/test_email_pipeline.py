@@ -75,28 +75,20 @@ class Refusals(unittest.TestCase):
                     self.assertEqual(p.stdout, "")
 
     def test_a_failed_item_is_counted_kept_and_judged_by_allow_failed(self):
-        def refuse_keys(text):  # an option that the classifier refuses for every message, and the parser knows nothing of
-            return text
         mbox = mail.mailbox(1)
         n = mail.messages_in(mbox)
         broken = """\
-#!/bin/sh
 case $(cat) in
 *0004.reeve-sample*) echo "it is the fourth" >&2; exit 1;;
 *) echo '{"classifications":[]}';;
 esac
 """
-        with mail.daemon(change=refuse_keys) as d:
-            script = d.file("classify.sh", broken)
-            os.chmod(script, 0o755)
-            text = mail.read(d.config).decode()
+        def by_script(text):
             before, _, after = text.partition("  - id: email-classifier")
-            after = after[after.index("  - id: email-insights"):]
-            exec_worker = ("  - id: email-classifier\n    type: process\n    package: \"exec:1.0.0\"\n    concurrency: 4\n"
-                           "    config: {capabilities: [{name: email.classify, command: [%s]}]}\n" % json.dumps(script))
-            d.reeve("down")
-            d.file("reeve.yaml", before + exec_worker + after)
-            d.up()
+            return before + ("  - id: email-classifier\n    type: process\n    concurrency: 4\n    exec:\n"
+                             "      - capability: email.classify\n        command: [sh, -c, %s]\n" % json.dumps(broken)
+                             ) + after[after.index("  - id: email-insights"):]
+        with mail.daemon(change=by_script) as d:
             path = d.file("small.mbox", mbox)
             items = os.path.join(d.directory, "items")
             run = ("pipeline", "run", "email-processing", "--input", path, "--items", items)
@@ -135,6 +127,8 @@ class Deaths(unittest.TestCase):
         keys = [i["key"] for i in mail.lines(ndjson)]
         self.assertEqual(len(keys), self.n)
         self.assertEqual(keys, sorted(set(keys)))
+        for found, expected in zip(ndjson.splitlines(), self.expected.splitlines()):
+            self.assertEqual(found, expected)
         self.assertEqual(mail.sha256(ndjson), mail.sha256(self.expected))
 
     def middle(self, d):
