@@ -65,6 +65,7 @@ extern const char *client_socket; /* path; set by main */
  * code; otherwise 0 and *r, which reply_fini frees. body NULL: none. */
 int client_request(const char *method, const char *path, const char *content_type, struct bytes body, struct reply *r);
 int client_get(const char *path, struct reply *r);
+int client_get_patiently(const char *path, struct reply *r); /* for who follows something: outlives an engine's death */
 int client_upload(const char *file, char **blob, bool progress); /* "-" is stdin; *blob is the caller's */
 int client_download(const char *path, const char *file); /* "-" is stdout; written by tmp and rename */
 int client_follow(const char *path, bool (*line)(void *context, struct bytes line),
@@ -72,6 +73,7 @@ int client_follow(const char *path, bool (*line)(void *context, struct bytes lin
 bool client_reachable(const char *probe); /* GET answers 200; prints nothing */
 void reply_fini(struct reply *r);
 char *url_path(const char *before, const char *operand, const char *after); /* operand percent-encoded; the caller's */
+void url_add_option(struct buf *path, const struct args *a, const char *name); /* ?name=value, when it was given */
 
 /* table.c */
 struct table;
@@ -94,6 +96,8 @@ int engine_run(char *const argv[], struct buf *out);
 /* input.c */
 char *read_file(const char *path, size_t *size); /* "-" is stdin; complains and gives NULL when it cannot */
 int input_argument(const char *argument, char **text); /* JSON text, @FILE or - ; checked to be JSON; exit code */
+/* A whole number that was given to an option; *n stays when it was not. EXIT_USAGE otherwise. */
+int input_number(const struct args *a, const char *option, uint64_t max, uint64_t *n);
 int complain(int code, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
 

@@ -3,13 +3,18 @@
 #include "base/mem.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#define PATIENCE_S 30 /* an engine that died is started again; one with a long history takes a while to read it */
+
 const char *client_socket;
+static bool patient; /* nobody there: the caller asks again before it complains */
 
 static const char *socket_path(void)
 {
@@ -74,14 +79,17 @@ static void print_problem(const struct reply *r)
 					   : "the daemon refused without a reason");
 }
 
+static CURLcode last_code; /* of the last request: why nobody answered */
+
 static int finish(CURL *curl, CURLcode code, struct reply *r)
 {
 	long status = 0;
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_cleanup(curl);
+	last_code = code;
 	if (code != CURLE_OK) {
 		reply_fini(r);
-		return unreachable(code);
+		return patient ? EXIT_UNREACHABLE : unreachable(code);
 	}
 	r->status = (int)status;
 	r->json = json_loadb(r->body.data ? r->body.data : "", r->body.size, JSON_DECODE_ANY, NULL);
@@ -120,6 +128,17 @@ int client_get(const char *path, struct reply *r)
 	return client_request("GET", path, NULL, (struct bytes){0}, r);
 }
 
+int client_get_patiently(const char *path, struct reply *r)
+{
+	time_t until = time(NULL) + PATIENCE_S;
+	int code;
+	patient = true;
+	while ((code = client_get(path, r)) == EXIT_UNREACHABLE && time(NULL) < until)
+		poll(NULL, 0, 100);
+	patient = false;
+	return code == EXIT_UNREACHABLE ? unreachable(last_code) : code;
+}
+
 bool client_reachable(const char *probe)
 {
 	struct buf ignored = {0};
@@ -149,6 +168,15 @@ char *url_path(const char *before, const char *operand, const char *after)
 	buf_format(&path, "%s%s%s", before, escaped, after);
 	curl_free(escaped);
 	return buf_take(&path);
+}
+
+void url_add_option(struct buf *path, const struct args *a, const char *name)
+{
+	const char *value = arg_option(a, name);
+	if (!value)
+		return;
+	scoped(mem_free_at) char *escaped = url_path("", value, "");
+	buf_format(path, "%c%s=%s", strchr(path->data, '?') ? '&' : '?', name, escaped);
 }
 
 /* ── files ── */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -176,18 +177,21 @@ static int wait_exit(pid_t pid, int seconds)
 static int down(const struct args *a)
 {
 	struct reply r;
+	uint64_t seconds = 120;
+	int code = input_number(a, "timeout", 24 * 3600, &seconds);
+	if (code)
+		return code;
 	if (arg_option(a, "data-dir") && !client_socket)
 		find_socket(arg_option(a, "data-dir"));
 	if (!client_reachable("/livez"))
 		return complain(EXIT_NOT_RUNNING, "no daemon runs there");
-	int code = client_get("/status", &r);
-	if (code)
+	if ((code = client_get("/status", &r)))
 		return code;
 	pid_t pid = (pid_t)json_integer_value(json_object_get(r.json, "keeper_pid"));
 	if (pid <= 0)
 		pid = (pid_t)json_integer_value(json_object_get(r.json, "pid"));
 	reply_fini(&r);
-	return wait_exit(pid, arg_option(a, "timeout") ? atoi(arg_option(a, "timeout")) : 120);
+	return wait_exit(pid, (int)seconds);
 }
 
 /* ── status, logs, events ── */
@@ -249,8 +253,11 @@ static int logs(const struct args *a)
 	} else {
 		buf_text(&path, "/v1/logs");
 	}
-	buf_format(&path, "?lines=%s%s", arg_option(a, "lines") ? arg_option(a, "lines") : "100",
-		arg_option(a, "follow") ? "&follow=true" : "");
+	uint64_t lines = 100;
+	int code = input_number(a, "lines", INT32_MAX, &lines);
+	if (code)
+		return code;
+	buf_format(&path, "?lines=%" PRIu64 "%s", lines, arg_option(a, "follow") ? "&follow=true" : "");
 	return client_follow(path.data, print_line, NULL);
 }
 

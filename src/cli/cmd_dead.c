@@ -15,11 +15,9 @@ static const struct option_spec list_options[] = {
 static int fetch(const struct args *a, struct reply *r)
 {
 	scoped(buf_fini) struct buf path = {0};
-	buf_format(&path, "/v1/dead?limit=%s", arg_option(a, "limit") ? arg_option(a, "limit") : "100");
-	if (arg_option(a, "capability")) {
-		scoped(mem_free_at) char *escaped = url_path("", arg_option(a, "capability"), "");
-		buf_format(&path, "&capability=%s", escaped);
-	}
+	buf_text(&path, "/v1/dead");
+	url_add_option(&path, a, "limit");
+	url_add_option(&path, a, "capability");
 	return client_get(path.data, r);
 }
 

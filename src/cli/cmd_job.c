@@ -47,7 +47,7 @@ static int wait_job(const char *id, bool json)
 	scoped(mem_free_at) char *path = url_path("/v1/jobs/", id, "?wait=500ms");
 	for (;;) {
 		struct reply r;
-		int code = client_get(path, &r);
+		int code = client_get_patiently(path, &r);
 		if (code)
 			return code;
 		const json_t *progress = json_object_get(r.json, "progress");
@@ -87,17 +87,13 @@ static void add_text(json_t *job, const struct args *a, const char *option, cons
 		json_object_set_new(job, member, json_string(arg_option(a, option)));
 }
 
-static int add_number(json_t *job, const struct args *a, const char *option, const char *member)
+static int add_number(json_t *job, const struct args *a, const char *option, const char *member, uint64_t max)
 {
-	const char *text = arg_option(a, option);
-	char *end;
-	if (!text)
-		return EXIT_OK;
-	long n = strtol(text, &end, 10);
-	if (!*text || *end)
-		return complain(EXIT_USAGE, "--%s %s: a whole number is needed", option, text);
-	json_object_set_new(job, member, json_integer(n));
-	return EXIT_OK;
+	uint64_t n;
+	int code = input_number(a, option, max, &n);
+	if (!code && arg_option(a, option))
+		json_object_set_new(job, member, json_integer((json_int_t)n));
+	return code;
 }
 
 static int submit_body(const struct args *a, json_t **out)
@@ -114,9 +110,9 @@ static int submit_body(const struct args *a, json_t **out)
 	add_text(job, a, "timeout", "timeout");
 	add_text(job, a, "idempotency-key", "idempotency_key");
 	add_text(job, a, "namespace", "namespace");
-	code = add_number(job, a, "priority", "priority");
+	code = add_number(job, a, "priority", "priority", 9);
 	if (!code)
-		code = add_number(job, a, "max-attempts", "max_attempts");
+		code = add_number(job, a, "max-attempts", "max_attempts", 1000);
 	for (int i = 0; i < a->repeated_n; i++) {
 		if (!json_object_get(job, "tags"))
 			json_object_set_new(job, "tags", json_array());
@@ -186,21 +182,6 @@ static const struct option_spec list_options[] = {
 	{0},
 };
 
-/* "?a=b&c=d" of the options that were given. */
-static void add_query(struct buf *path, const struct args *a, const char *const *names)
-{
-	char separator = '?';
-	for (; *names; names++) {
-		const char *value = arg_option(a, *names);
-		if (!value)
-			continue;
-		char *escaped = url_path("", value, "");
-		buf_format(path, "%c%s=%s", separator, *names, escaped);
-		free(escaped);
-		separator = '&';
-	}
-}
-
 static int job_list(const struct args *a)
 {
 	static const char *const names[] = {"status", "capability", "namespace", "tag", "limit", "cursor", NULL};
@@ -209,7 +190,8 @@ static int job_list(const struct args *a)
 	scoped(buf_fini) struct buf path = {0};
 	struct reply r;
 	buf_text(&path, "/v1/jobs");
-	add_query(&path, a, names);
+	for (const char *const *name = names; *name; name++)
+		url_add_option(&path, a, *name);
 	int code = client_get(path.data, &r);
 	if (code)
 		return code;
@@ -278,8 +260,7 @@ static int job_invoke(const struct args *a)
 		return code;
 	escaped = url_path("/v1/invoke/", a->operands[0], "");
 	buf_text(&path, escaped);
-	if (arg_option(a, "timeout"))
-		buf_format(&path, "?timeout=%s", arg_option(a, "timeout"));
+	url_add_option(&path, a, "timeout");
 	if ((code = client_request("POST", path.data, NULL, bytes_of(input), &r)))
 		return code;
 	if (r.json)

@@ -126,12 +126,15 @@ static int make_input(const struct args *a, json_t **out)
 static int start(const struct args *a, struct reply *r)
 {
 	json_t *input = NULL;
-	int code = make_input(a, &input);
+	uint64_t priority = 5, ignored;
+	int code = input_number(a, "priority", 9, &priority);
+	if (!code)
+		code = input_number(a, "allow-failed", UINT64_MAX, &ignored); /* before the work, not after it */
+	if (!code)
+		code = make_input(a, &input);
 	if (code)
 		return code;
-	json_t *body = json_pack("{s:o}", "input", input);
-	if (arg_option(a, "priority"))
-		json_object_set_new(body, "priority", json_integer(atoi(arg_option(a, "priority"))));
+	json_t *body = json_pack("{s:o, s:I}", "input", input, "priority", (json_int_t)priority);
 	if (arg_option(a, "namespace"))
 		json_object_set_new(body, "namespace", json_string(arg_option(a, "namespace")));
 	scoped(mem_free_at) char *text = json_dumps(body, JSON_COMPACT);
@@ -166,7 +169,8 @@ static int judge(const struct args *a, const json_t *run)
 {
 	uint64_t failed = (uint64_t)json_integer_value(json_object_get(run, "items_failed"));
 	uint64_t items = (uint64_t)json_integer_value(json_object_get(run, "items"));
-	uint64_t allowed = arg_option(a, "allow-failed") ? strtoull(arg_option(a, "allow-failed"), NULL, 10) : 0;
+	uint64_t allowed = 0;
+	input_number(a, "allow-failed", UINT64_MAX, &allowed);
 	const json_t *error = json_object_get(run, "error");
 	if (strcmp(json_text(run, "status"), "completed") != 0)
 		return complain(EXIT_FAILED, "run %s %s: %s: %s", json_text(run, "run_id"), json_text(run, "status"),
@@ -200,7 +204,9 @@ static int pipeline_run(const struct args *a)
 	int code = start(a, &r);
 	if (code)
 		return code;
-	if (arg_option(a, "detach"))
+	if (arg_option(a, "detach") && a->json)
+		print_json(r.json);
+	else if (arg_option(a, "detach"))
 		printf("%s\n", json_text(r.json, "run_id"));
 	else
 		code = finish(a, json_text(r.json, "run_id"));

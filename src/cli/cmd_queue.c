@@ -50,8 +50,7 @@ static int change(const struct args *a, const char *verb)
 	struct reply r;
 	scoped(buf_fini) struct buf after = {0};
 	buf_text(&after, verb);
-	if (arg_option(a, "namespace"))
-		buf_format(&after, "?namespace=%s", arg_option(a, "namespace"));
+	url_add_option(&after, a, "namespace");
 	scoped(mem_free_at) char *path = url_path("/v1/queues/", a->operands[0], after.data);
 	int code = client_request("POST", path, NULL, (struct bytes){0}, &r);
 	if (code)

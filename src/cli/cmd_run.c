@@ -44,7 +44,7 @@ int run_follow(const char *run_id, bool quiet, json_t **run)
 	scoped(mem_free_at) char *path = url_path("/v1/runs/", run_id, "?wait=250ms");
 	for (;;) {
 		struct reply r;
-		int code = client_get(path, &r);
+		int code = client_get_patiently(path, &r);
 		if (code)
 			return code;
 		if (strcmp(json_text(r.json, "status"), "running") != 0) {
@@ -118,6 +118,7 @@ static const struct option_spec list_options[] = {
 	{"pipeline", 'p', "NAME", "only of this pipeline"},
 	{"namespace", 'n', "NAME", "only of this namespace"},
 	{"limit", 'l', "N", "at most so many (default 100)"},
+	{"cursor", 0, "CURSOR", "go on where an earlier list ended"},
 	{0},
 };
 
@@ -126,11 +127,11 @@ static int run_list(const struct args *a)
 	static const char *const headings[] = {"RUN", "PIPELINE", "STATUS", "ITEMS", "FAILED", "AGE", NULL};
 	scoped(buf_fini) struct buf path = {0};
 	struct reply r;
-	buf_format(&path, "/v1/runs?limit=%s", arg_option(a, "limit") ? arg_option(a, "limit") : "100");
-	if (arg_option(a, "pipeline"))
-		buf_format(&path, "&pipeline=%s", arg_option(a, "pipeline"));
-	if (arg_option(a, "namespace"))
-		buf_format(&path, "&namespace=%s", arg_option(a, "namespace"));
+	buf_text(&path, "/v1/runs");
+	url_add_option(&path, a, "limit");
+	url_add_option(&path, a, "pipeline");
+	url_add_option(&path, a, "namespace");
+	url_add_option(&path, a, "cursor");
 	int code = client_get(path.data, &r);
 	if (code)
 		return code;
@@ -153,6 +154,8 @@ static int run_list(const struct args *a)
 		table_add(t, age);
 	}
 	table_print(t);
+	if (json_is_string(json_object_get(r.json, "cursor")))
+		printf("more: --cursor %s\n", json_text(r.json, "cursor"));
 	reply_fini(&r);
 	return EXIT_OK;
 }

@@ -61,7 +61,7 @@ static int worker_list(const struct args *a)
 	int code = client_get("/v1/workers", &r);
 	if (code)
 		return code;
-	struct table *t = table_new(headings);
+	struct table *t = a->json ? NULL : table_new(headings);
 	json_t *kept = json_array();
 	size_t i;
 	json_t *w;

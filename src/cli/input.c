@@ -3,6 +3,9 @@
 #include "base/json_span.h"
 #include "base/mem.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +44,20 @@ char *read_file(const char *path, size_t *size)
 	if (size)
 		*size = content.size;
 	return buf_take(&content);
+}
+
+int input_number(const struct args *a, const char *option, uint64_t max, uint64_t *n)
+{
+	const char *text = arg_option(a, option);
+	char *end;
+	if (!text)
+		return EXIT_OK;
+	errno = 0;
+	unsigned long long got = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno || got > max)
+		return complain(EXIT_USAGE, "--%s %s: a whole number from 0 to %" PRIu64 " is needed", option, text, max);
+	*n = got;
+	return EXIT_OK;
 }
 
 int input_argument(const char *argument, char **text)

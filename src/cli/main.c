@@ -184,7 +184,11 @@ static int run_command(struct args *a, int argc, char **argv, int words)
 {
 	argv[words - 1] = argv[0]; /* getopt names the program in its messages */
 	int code = read_options(a, argc - words + 1, argv + words - 1);
-	return code >= 0 ? code : a->command->run(a);
+	if (code < 0)
+		code = a->command->run(a);
+	if (fflush(stdout) != 0 && code == EXIT_OK) /* a full disk behind `>` is no success */
+		return complain(EXIT_FAILED, "stdout: %m");
+	return code;
 }
 
 static int unknown(const char *noun, const char *verb)
