@@ -80,6 +80,7 @@ static void run_hop(struct message *m)
 		answer(h, REEVE_E_CANCELLED, NULL);
 		return;
 	}
+	handover_tell_started(t);
 	h->next = t->hops;
 	t->hops = h;
 	t->d->events->call(t->d, h->id, (struct bytes){h->text, h->capability_size},

@@ -50,6 +50,8 @@ static void run_log(struct message *m)
 	const struct module_options *o = &u->host->options;
 	struct bytes event = piece(l, 0, l->event_size), fields = piece(l, l->event_size, l->fields_size);
 	atomic_fetch_sub(&u->logs, 1);
+	if (l->task)
+		handover_tell_started(l->task);
 	if (l->task && l->task->d)
 		l->task->d->events->log(l->task->d, l->severity, event, fields);
 	else if (u->instance)
@@ -187,6 +189,7 @@ static int send_piece(struct task *t, void (*run)(struct message *), uint64_t ke
 static void run_item(struct message *m)
 {
 	struct piece *p = (struct piece *)m;
+	handover_tell_started(p->task);
 	struct delivery *d = p->task->d;
 	if (d)
 		d->events->item(d, p->key, (struct bytes){p->data, p->size});
@@ -217,6 +220,7 @@ static void run_checkpoint(struct message *m)
 {
 	struct piece *p = (struct piece *)m;
 	struct task *t = p->task;
+	handover_tell_started(t);
 	if (t->d)
 		t->d->events->checkpoint(t->d, (struct bytes){p->data, p->size});
 	pthread_mutex_lock(&t->lock);
@@ -253,6 +257,7 @@ static void run_progress(struct message *m)
 	memcpy(text, t->progress, sizeof text);
 	t->progress_sent = false;
 	pthread_mutex_unlock(&t->lock);
+	handover_tell_started(t);
 	if (t->d)
 		t->d->events->progress(t->d, percent, bytes_of(text));
 	free(p);

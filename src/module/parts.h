@@ -21,6 +21,7 @@ enum {
 	MODULE_CHECKPOINTS_MAX = 8, /* of one task on their way */
 	MODULE_LATE_MS = 500, /* after the grace: from the last cancel to leaving a thread behind */
 	MODULE_TASKS_KEPT = 256,
+	UNIT_LONG_NS = 20000, /* handlers that take as long are worth a thread each */
 };
 
 struct module_host {
@@ -54,6 +55,7 @@ struct unit {
 	unsigned stuck;
 	struct loop_timer *grace;
 	int64_t late_ms; /* 0: the grace runs; else the time after it */
+	struct handover *handover;
 
 	pthread_mutex_t lock; /* shared: */
 	pthread_cond_t work, control;
@@ -62,6 +64,8 @@ struct unit {
 	bool *serial_busy; /* for each capability */
 	bool closing;
 	unsigned idle, threads, direct_calls;
+	unsigned woken; /* of the idle ones: on their way */
+	int64_t mean_ns; /* of what handlers take, a moving average */
 	atomic_uint logs, logs_dropped;
 	pthread_t *handlers;
 };
@@ -101,7 +105,8 @@ struct task {
 	struct buf result;
 	bool lost; /* it was never begun */
 
-	struct message started, finished;
+	atomic_bool begun; /* its handler was called; the loop tells it when it looks */
+	struct message finished;
 	struct delivery *d; /* loop; NULL: nobody waits any more */
 	struct task *next_kept;
 };
@@ -122,6 +127,22 @@ void unit_stopped(struct unit *u, bool ok, const char *why);
 void unit_health(struct unit *u, bool ok, const char *why);
 void task_end(struct task *t, int outcome); /* any thread: the attempt has ended */
 void task_cancel(struct task *t); /* loop: asks the handler to stop */
+
+static inline bool unit_may_wake(struct unit *u) /* under u->lock; true: the caller signals u->work */
+{
+	if (u->idle <= u->woken)
+		return false;
+	u->woken++;
+	return true;
+}
+
+/* handover.c (loop thread) */
+struct handover *handover_new(struct unit *u);
+void handover_free(struct handover *h);
+void handover_give(struct unit *u, struct task *t); /* to a handler thread, at the end of the turn */
+void handover_ended(struct unit *u); /* one of its tasks is over */
+void handover_tell_started(
+	struct task *t); /* if it was begun and dispatch does not know it yet; before any other event */
 
 /* direct.c: any thread */
 struct direct *direct_new(void);

@@ -116,6 +116,8 @@ static struct unit *unit_new(struct module_host *h, struct instance *i)
 	pthread_cond_init(&u->work, NULL);
 	pthread_cond_init(&u->control, NULL);
 	list_init(&u->queue);
+	u->mean_ns = UNIT_LONG_NS; /* until it is known */
+	u->handover = handover_new(u);
 	i->runner_data = u;
 	h->units++;
 	return u;
@@ -125,6 +127,7 @@ void unit_free(struct unit *u)
 {
 	u->host->units--;
 	loop_timer_free(u->grace);
+	handover_free(u->handover);
 	abi_worker_fini(&u->abi);
 	pthread_mutex_destroy(&u->lock);
 	pthread_cond_destroy(&u->work);
@@ -288,6 +291,7 @@ static void abandon(struct unit *u, const char *category, const char *phase, con
 	{
 		struct delivery *d = container_of(at, struct delivery, link);
 		struct task *t = d->runner_data;
+		handover_tell_started(t);
 		t->d = NULL;
 		task_cancel(t);
 		hop_drop(t);
@@ -389,18 +393,12 @@ void module_stuck(struct module_host *h, struct instance *i, const char *why)
 
 /* ── tasks ── */
 
-static void on_started(struct message *m)
-{
-	struct task *t = container_of(m, struct task, started);
-	if (t->d)
-		t->d->events->started(t->d);
-}
-
 static void on_finished(struct message *m)
 {
 	struct task *t = container_of(m, struct task, finished);
 	struct unit *u = t->unit;
 	struct delivery *d = t->d;
+	handover_tell_started(t);
 	t->d = NULL;
 	hop_drop(t);
 	u->live--;
@@ -409,6 +407,7 @@ static void on_finished(struct message *m)
 	else if (d)
 		d->events->finished(d, buf_bytes(&t->result), t->outcome == REEVE_OK ? NULL : &t->error);
 	task_free(t);
+	handover_ended(u);
 	if (u->ended) {
 		if (u->live == 0)
 			unit_free(u);
@@ -430,7 +429,6 @@ struct task *task_new(struct module_host *h, struct unit *u)
 		attempt_init(&t->attempt);
 		pthread_mutex_init(&t->lock, NULL);
 		pthread_cond_init(&t->change, NULL);
-		t->started.run = on_started;
 		t->finished.run = on_finished;
 	}
 	t->attempt.base.ops = &host_job_ops;
@@ -441,6 +439,7 @@ struct task *task_new(struct module_host *h, struct unit *u)
 	t->item_error = REEVE_OK;
 	t->progress_sent = t->lost = t->over = t->cancelling = t->end_kept = false;
 	t->place = TASK_QUEUED;
+	atomic_store(&t->begun, false);
 	buf_clear(&t->input);
 	buf_clear(&t->checkpoint);
 	return t;
@@ -504,12 +503,7 @@ static void module_deliver(struct instance *i, struct delivery *d)
 	d->runner_data = t;
 	describe_task(t, d, loop_now_ms(h->options.loop));
 	u->live++;
-	pthread_mutex_lock(&u->lock);
-	list_append(&u->queue, &t->link);
-	bool wake = u->idle > 0;
-	pthread_mutex_unlock(&u->lock);
-	if (wake) /* without the lock, or the thread would wake only to wait for it */
-		pthread_cond_signal(&u->work);
+	handover_give(u, t);
 }
 
 static void module_cancel(struct instance *i, struct delivery *d)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Signals are the loop's affair; only the fatal ones may arrive here. */
 static bool spawn(pthread_t *out, void *(*run)(void *), void *argument)
@@ -52,12 +53,33 @@ static void run_task(struct task *t)
 	int outcome;
 	if (t->timeout_ms >= 0)
 		a->deadline_ms = os_clock_ms() + t->timeout_ms;
-	loop_post(u->host->options.loop, &t->started);
+	atomic_store_explicit(&t->begun, true, memory_order_release);
 	crumb_set(a->number >> 63 ? 0 : a->number, a->fence, (uint32_t)a->count, t->capability->name);
 	int rc = t->capability->handle(u->state, &a->base);
 	crumb_clear();
 	if (attempt_returned(a, rc, &outcome))
 		task_end(t, outcome);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* Under u->lock, which it lets go meanwhile. The loop wakes one thread; that one wakes the next where it is worth it. */
+static void run_unlocked(struct unit *u, struct task *t)
+{
+	bool wake = u->mean_ns >= UNIT_LONG_NS && !list_empty(&u->queue) && unit_may_wake(u);
+	pthread_mutex_unlock(&u->lock);
+	if (wake)
+		pthread_cond_signal(&u->work);
+	int64_t begun_ns = now_ns();
+	run_task(t);
+	int64_t took_ns = now_ns() - begun_ns;
+	pthread_mutex_lock(&u->lock);
+	u->mean_ns += (took_ns - u->mean_ns) / 8;
 }
 
 static void *handler(void *argument)
@@ -68,9 +90,7 @@ static void *handler(void *argument)
 	for (;;) {
 		struct task *t = next_task(u);
 		if (t) {
-			pthread_mutex_unlock(&u->lock);
-			run_task(t);
-			pthread_mutex_lock(&u->lock);
+			run_unlocked(u, t);
 			continue;
 		}
 		if (u->closing)
@@ -78,6 +98,8 @@ static void *handler(void *argument)
 		u->idle++;
 		pthread_cond_wait(&u->work, &u->lock);
 		u->idle--;
+		if (u->woken)
+			u->woken--;
 	}
 	crumb_leave(); /* before the count: the last one out lets the unit and all else go */
 	u->threads--;
@@ -155,9 +177,10 @@ static void release_serial(struct task *t)
 		return;
 	pthread_mutex_lock(&u->lock);
 	u->serial_busy[t->index] = false;
-	if (u->idle)
-		pthread_cond_signal(&u->work);
+	bool wake = !list_empty(&u->queue) && unit_may_wake(u);
 	pthread_mutex_unlock(&u->lock);
+	if (wake)
+		pthread_cond_signal(&u->work);
 }
 
 static void tell_end(struct task *t)
