@@ -61,7 +61,11 @@ struct link_serial { /* per capability */
 	struct link_job *first, **last;
 };
 
-enum { LINK_BUCKETS = 1024, LINK_ANNOUNCEMENTS = 16 };
+enum {
+	LINK_BUCKETS = 1024,
+	LINK_ANNOUNCEMENTS = 16,
+	LINK_LONG_NS = 20000, /* handlers that take as long are worth a thread each */
+};
 
 struct link_host {
 	struct reeve_instance base;
@@ -99,6 +103,8 @@ struct link_host {
 	struct link_job *ready, **ready_end, *free_jobs;
 	struct link_serial *serial;
 	unsigned idle, running, unsettled;
+	unsigned threads_woken; /* of the idle threads: on their way */
+	int64_t mean_ns; /* of what handlers take, a moving average */
 	uint64_t numbers; /* of calls and blobs */
 	struct link_waiter *waiters;
 	pthread_cond_t work, quiet; /* quiet: running or unsettled fell */
@@ -120,6 +126,10 @@ int64_t link_now_ms(void); /* monotonic */
 /* link_job.c; all with the lock held */
 struct link_job *link_job_find(struct link_host *h, uint64_t id, uint64_t fence);
 bool link_job_take(struct link_host *h, struct wire_message *m); /* a JOB frame; false: malformed or no memory */
+void link_jobs_wake(struct link_host *h); /* after all JOB frames that were there: a thread to begin with them */
+bool link_jobs_wait(
+	const struct link_host *h); /* jobs wait although a thread is idle: see again soon, link_jobs_wake_one */
+void link_jobs_wake_one(struct link_host *h);
 void link_job_cancel(struct link_host *h, struct link_job *j, bool forget);
 void link_job_cancel_all(struct link_host *h);
 void link_job_settled(struct link_host *h, struct link_job *j);

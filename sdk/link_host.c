@@ -49,6 +49,7 @@ static bool init(struct link_host *h, const struct abi_worker *w)
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->came_online, NULL);
 	pthread_cond_init(&h->main_wake, NULL);
+	h->mean_ns = LINK_LONG_NS; /* until it is known */
 	pthread_cond_init(&h->work, NULL);
 	pthread_cond_init(&h->quiet, NULL);
 	h->offline_since_ms = link_now_ms();

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RETRY_FIRST_MS = 10, RETRY_MOST_MS = 1000, GIVE_UP_MS = 15 * 60 * 1000, WELCOME_MAX = 2 << 20 };
+enum { RETRY_FIRST_MS = 10, RETRY_MOST_MS = 1000, GIVE_UP_MS = 15 * 60 * 1000, LOOK_MS = 2, WELCOME_MAX = 2 << 20 };
 
 int64_t link_now_ms(void)
 {
@@ -398,6 +398,7 @@ static void read_all(struct link_host *h)
 				whole = -1;
 			}
 		}
+		link_jobs_wake(h);
 		if (whole < 0)
 			say_error(h, why);
 		if (got < 0 || whole < 0)
@@ -412,7 +413,7 @@ static int wait_ms(struct link_host *h, int64_t *retry_at)
 	int64_t now_ms = link_now_ms();
 
 	if (h->fd >= 0)
-		return h->draining ? 100 : -1;
+		return link_jobs_wait(h) ? LOOK_MS : h->draining ? 100 : -1;
 	if (now_ms >= *retry_at) {
 		try_connect(h);
 		h->retry_ms = h->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : h->retry_ms * 2;
@@ -442,6 +443,7 @@ void *link_io_run(void *host)
 	struct link_host *h = host;
 	int64_t retry_at = 0;
 	uint64_t n;
+	int ready;
 
 	pthread_mutex_lock(&h->lock);
 	while (!h->closing) {
@@ -456,9 +458,11 @@ void *link_io_run(void *host)
 		polls[2].events = (short)(POLLIN | (stream_out_empty(&h->out) ? 0 : POLLOUT));
 		h->asleep = true;
 		pthread_mutex_unlock(&h->lock);
-		poll(polls, h->fd >= 0 ? 3 : 2, timeout);
+		ready = poll(polls, h->fd >= 0 ? 3 : 2, timeout);
 		pthread_mutex_lock(&h->lock);
 		h->asleep = false;
+		if (ready == 0)
+			link_jobs_wake_one(h);
 		if (h->woken) {
 			h->woken = read(h->wake_fd, &n, sizeof n) < 0 && errno == EINTR;
 		}

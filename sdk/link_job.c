@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MEMORY_KEPT = 64 << 10 };
@@ -231,9 +232,32 @@ bool link_job_take(struct link_host *h, struct wire_message *m)
 	j->hash_next = *bucket(h, m->id);
 	*bucket(h, m->id) = j;
 	append(&h->ready, &h->ready_end, j);
-	if (h->idle)
-		pthread_cond_signal(&h->work);
 	return true;
+}
+
+/* ── who begins with them ──
+ * For handlers that take microseconds waking a thread costs more than they do, and threads that share them stand in each
+ * other's way. So one is woken for all that came, and it wakes the next where handlers take long. Should a handler take
+ * longer than those before it, the I/O thread sees within milliseconds that jobs wait behind it. */
+
+void link_jobs_wake_one(struct link_host *h)
+{
+	if (!h->ready || h->idle <= h->threads_woken)
+		return;
+	h->threads_woken++;
+	pthread_cond_signal(&h->work);
+}
+
+void link_jobs_wake(struct link_host *h)
+{
+	bool awake = h->thread_n > h->idle || h->threads_woken;
+	if (!awake || h->mean_ns >= LINK_LONG_NS)
+		link_jobs_wake_one(h);
+}
+
+bool link_jobs_wait(const struct link_host *h)
+{
+	return h->ready && h->idle > h->threads_woken;
 }
 
 /* ── the end ── */
@@ -281,8 +305,7 @@ static void free_serial(struct link_host *h, struct link_job *j)
 	next = pop(&s->first);
 	if (next) {
 		append(&h->ready, &h->ready_end, next);
-		if (h->idle)
-			pthread_cond_signal(&h->work);
+		link_jobs_wake_one(h);
 	}
 }
 
@@ -436,8 +459,16 @@ void link_job_give_back(struct link_host *h)
 
 /* ── the handler threads ── */
 
+static int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 static void run(struct link_host *h, struct link_job *j)
 {
+	int64_t begun_ns, took_ns;
 	int outcome = REEVE_E_CANCELLED, result;
 
 	j->state = LINK_RUNNING;
@@ -449,8 +480,12 @@ static void run(struct link_host *h, struct link_job *j)
 	/* Before the handler runs the engine must know: a job that kills its worker is counted, those that waited are not. */
 	link_put_simple(h, FRAME_STARTED, j->a.number, j->a.fence, 0, (struct span){0});
 	link_flush(h);
+	if (h->mean_ns >= LINK_LONG_NS)
+		link_jobs_wake_one(h);
 	pthread_mutex_unlock(&h->lock);
+	begun_ns = now_ns();
 	result = j->a.capability->handle(h->state, &j->a.base);
+	took_ns = now_ns() - begun_ns;
 	if (attempt_returned(&j->a, result, &outcome)) {
 		attempt_drop_scratch(&j->a);
 		pthread_mutex_lock(&h->lock);
@@ -458,6 +493,7 @@ static void run(struct link_host *h, struct link_job *j)
 	} else {
 		pthread_mutex_lock(&h->lock);
 	}
+	h->mean_ns += (took_ns - h->mean_ns) / 8;
 }
 
 void *link_job_thread(void *host)
@@ -477,6 +513,8 @@ void *link_job_thread(void *host)
 		h->idle++;
 		pthread_cond_wait(&h->work, &h->lock);
 		h->idle--;
+		if (h->threads_woken)
+			h->threads_woken--;
 	}
 	pthread_mutex_unlock(&h->lock);
 	return NULL;
