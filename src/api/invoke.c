@@ -36,16 +36,21 @@ struct calling {
 };
 
 /* What the handler says of its input is the caller's fault (422); that nobody serves it is 503; the rest is the callee's (502). */
-static int status_of(const struct job_error *error)
+static int status_of(const struct job_error *error, enum errcode *code)
 {
 	static const struct {
-		const char *code;
+		const char *word;
 		int status;
-	} table[] = {{"not_found", 404}, {"unavailable", 503}, {"timeout", 504}, {"invalid", 422}, {"too_large", 413},
-		{"cancelled", 409}};
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (strcmp(error->code, table[i].code) == 0)
-			return table[i].status;
+		enum errcode code;
+	} table[] = {{"not_found", 404, E_NOT_FOUND}, {"unavailable", 503, E_UNAVAILABLE}, {"timeout", 504, E_TIMEOUT},
+		{"invalid", 422, E_INVALID}, {"too_large", 413, E_TOO_LARGE}, {"cancelled", 409, E_CANCELLED}};
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strcmp(error->code, table[i].word) != 0)
+			continue;
+		*code = table[i].code;
+		return table[i].status;
+	}
+	*code = error->retryable ? E_UNAVAILABLE : E_INVALID;
 	return error->retryable ? 503 : 422;
 }
 
@@ -58,8 +63,10 @@ static void called(void *context, struct bytes result, const struct job_error *e
 		return;
 	}
 	struct err e;
-	err_set(&e, error->retryable ? E_UNAVAILABLE : E_INVALID, "%s: %s", error->code, error->message);
-	http_problem_at(c->request, status_of(error), &e, NULL);
+	enum errcode code;
+	int status = status_of(error, &code);
+	err_set(&e, code, "%s: %s", error->code, error->message);
+	http_problem_at(c->request, status, &e, NULL);
 }
 
 static void calling_free(struct calling *c)
@@ -130,6 +137,10 @@ static void invoke(void *context, struct http_request *r)
 	struct err e;
 	if (!api_duration(r, "timeout", API_INVOKE_TIMEOUT_MS, JOB_TIMEOUT_DEFAULT_MS, &timeout_ms))
 		return;
+	if (timeout_ms == 0) {
+		api_fail(r, E_INVALID, "?timeout=0: an answer needs time; leave it out for %d s", API_INVOKE_TIMEOUT_MS / 1000);
+		return;
+	}
 	if (http_body(r).size && json_span_check(http_body(r), &e) != E_OK) {
 		http_problem(r, &e);
 		return;

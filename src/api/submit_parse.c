@@ -106,12 +106,18 @@ static bool take_run_at(struct parsing *p, struct bytes v)
 
 static bool take_ttl(struct parsing *p, struct bytes v)
 {
-	return duration(p, v, &p->ttl_ms);
+	return duration(p, v, &p->ttl_ms) && (p->ttl_ms > 0 || refuse(p, "a ttl of 0 would be over at once"));
 }
 
+/* Inside, 0 stands for the default; from outside it could only be meant as "none", which no job has. */
 static bool take_timeout(struct parsing *p, struct bytes v)
 {
-	return duration(p, v, &p->spec->timeout_ms);
+	if (!duration(p, v, &p->spec->timeout_ms))
+		return false;
+	if (p->spec->timeout_ms > 0 && p->spec->timeout_ms <= JOB_TIMEOUT_MAX_MS)
+		return true;
+	return refuse(p, "%.*s is no timeout: every job has one, from 1ms to 7d; without it, 15m",
+		(int)(v.size < 64 ? v.size : 64), v.data);
 }
 
 static bool take_max_attempts(struct parsing *p, struct bytes v)

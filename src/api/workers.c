@@ -293,9 +293,12 @@ static void restart_worker(void *context, struct http_request *r)
 {
 	struct api *a = context;
 	struct err e;
-	bool force = bytes_equal(http_query(r, "force"), bytes_of("true"));
+	struct bytes text = http_query(r, "force");
+	bool force = bytes_equal(text, bytes_of("true"));
 	struct worker *w = find_worker(a, r);
-	if (w)
+	if (w && text.size && !force && !bytes_equal(text, bytes_of("false")))
+		api_fail(r, E_INVALID, "?force=%.32s: true or false is needed", text.data);
+	else if (w)
 		answer_change(a, r, w, supervisor_restart(a->supervisor, w->id, force, &e), &e);
 }
 

@@ -95,6 +95,17 @@ static void print_log(const char *file)
 		fclose(f);
 }
 
+/* Another daemon may answer on the socket that ours could not take. */
+static bool answered_by(pid_t keeper)
+{
+	struct reply r;
+	if (!client_reachable("/readyz") || client_get("/status", &r) != EXIT_OK)
+		return false;
+	json_int_t pid = json_integer_value(json_object_get(r.json, "keeper_pid"));
+	reply_fini(&r);
+	return pid == keeper;
+}
+
 /* Ready, or ended: its log then says why. */
 static int wait_ready(pid_t child, const char *log)
 {
@@ -105,7 +116,7 @@ static int wait_ready(pid_t child, const char *log)
 			print_log(log);
 			return EXIT_FAILED;
 		}
-		if (client_reachable("/readyz"))
+		if (answered_by(child))
 			return EXIT_OK;
 		poll(NULL, 0, 20);
 	}

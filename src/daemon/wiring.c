@@ -153,7 +153,7 @@ static void on_stuck(void *context, struct instance *i, const struct delivery *d
 	struct daemon *d = context;
 	log_write(LOG_LEVEL_ERROR, "handler_stuck", "worker=%s instance=%s why=\"%s\"", i->worker->id, i->id, why);
 	if (i->worker->type == WORKER_MODULE)
-		module_stuck(d->modules, i, why); /* a thread cannot be ended without the engine */
+		module_stuck(d->modules, i, delivery, why); /* a thread cannot be ended without the engine */
 	else
 		supervisor_kill(d->supervisor, i, why);
 }
@@ -324,10 +324,10 @@ static struct delivery *on_reclaim(void *context, struct instance *i, uint64_t i
 	return dispatch_reclaim(d->dispatch, i, id, fence, started, &delivery, NULL) == E_OK ? delivery : NULL;
 }
 
-static void on_announce(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address)
+static void on_announce(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address,
+	struct bytes metadata)
 {
-	snprintf(i->endpoint_type, sizeof i->endpoint_type, "%.*s", (int)type.size, type.data);
-	snprintf(i->endpoint_address, sizeof i->endpoint_address, "%.*s", (int)address.size, address.data);
+	instance_set_endpoint(i, type, address, metadata);
 }
 
 static struct instance_events runner_events(struct daemon *d)

@@ -67,6 +67,16 @@ void crumbs_close(struct crumbs *c)
 	free(c);
 }
 
+/* "in capability email.parse", or "(load)", "(start)"...: what the control thread was about. */
+static void place_of(const char *capability, char *into, size_t size)
+{
+	size_t n = strlen(capability);
+	if (*capability == '(')
+		snprintf(into, size, "during %.*s", (int)(n - 2), capability + 1);
+	else
+		snprintf(into, size, "in capability %s", capability);
+}
+
 static void describe(const struct breadcrumb *from, bool anyone_marked, struct module_crumb *to)
 {
 	memset(to, 0, sizeof *to);
@@ -75,12 +85,13 @@ static void describe(const struct breadcrumb *from, bool anyone_marked, struct m
 	snprintf(to->instance, sizeof to->instance, "%.95s", from->instance);
 	snprintf(to->capability, sizeof to->capability, "%.135s", from->capability);
 	to->crashed = from->mark != 0;
+	char place[160];
+	place_of(to->capability, place, sizeof place);
 	const char *name = from->mark && from->mark < 64 ? sigabbrev_np((int)from->mark) : NULL;
 	if (from->mark == BREADCRUMB_STUCK)
-		snprintf(to->evidence, sizeof to->evidence, "module panic: stuck in capability %s", to->capability);
+		snprintf(to->evidence, sizeof to->evidence, "module panic: stuck %s", place);
 	else if (to->crashed)
-		snprintf(to->evidence, sizeof to->evidence, "module panic: SIG%s in capability %s", name ? name : "?",
-			to->capability);
+		snprintf(to->evidence, sizeof to->evidence, "module panic: SIG%s %s", name ? name : "?", place);
 	else
 		snprintf(to->evidence, sizeof to->evidence, "%s",
 			anyone_marked ? "another module crashed the engine" : "the engine ended");

@@ -34,7 +34,7 @@ struct line { /* a log line, or a server's announcement, on its way to the loop 
 	struct unit *unit;
 	struct task *task; /* NULL: the instance's */
 	int severity;
-	size_t event_size, fields_size, third_size;
+	size_t event_size, fields_size, third_size, fourth_size;
 	char text[];
 };
 
@@ -100,9 +100,10 @@ static void run_announce(struct message *m)
 {
 	struct line *l = (struct line *)m;
 	const struct module_options *o = &l->unit->host->options;
+	size_t third = l->event_size + l->fields_size, fourth = third + l->third_size;
 	if (l->unit->instance && o->announce)
 		o->announce(o->context, l->unit->instance, piece(l, 0, l->event_size), piece(l, l->event_size, l->fields_size),
-			piece(l, l->event_size + l->fields_size, l->third_size));
+			piece(l, third, l->third_size), l->fourth_size ? piece(l, fourth, l->fourth_size) : (struct bytes){0});
 	free(l);
 }
 
@@ -112,11 +113,22 @@ static int host_announce(
 	struct unit *u = (struct unit *)self;
 	if (strcmp(type, "url") != 0 && strcmp(type, "ipc") != 0 && strcmp(type, "function") != 0)
 		return REEVE_E_INVALID;
-	if (strlen(name) + strlen(address) > HOST_LOG_MAX)
+	size_t address_size = strlen(address), metadata_size = metadata ? strlen(metadata) : 0;
+	if (strlen(name) + address_size + metadata_size > HOST_LOG_MAX)
 		return REEVE_E_TOO_LARGE;
-	struct line *l = line_new(u, NULL, name, type, address, HOST_LOG_MAX + 16);
+	if (metadata && !jsontext_is_object(metadata, metadata_size))
+		return REEVE_E_INVALID;
+	char *both = malloc(address_size + metadata_size + 1); /* the last two pieces are one for line_new */
+	if (!both)
+		return REEVE_E_NO_MEMORY;
+	memcpy(both, address, address_size);
+	memcpy(both + address_size, metadata ? metadata : "", metadata_size + 1);
+	struct line *l = line_new(u, NULL, name, type, both, HOST_LOG_MAX + 16);
+	free(both);
 	if (!l)
 		return REEVE_E_NO_MEMORY;
+	l->third_size = address_size;
+	l->fourth_size = metadata_size;
 	l->message.run = run_announce;
 	loop_post(u->host->options.loop, &l->message);
 	return REEVE_OK;

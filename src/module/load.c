@@ -38,12 +38,37 @@ static struct loaded *all;
 #define OUR_MACHINE EM_NONE
 #endif
 
+/* What the loader will map must be in the file: of one that is still being copied it would map pages that are not there, and
+ * touching those is SIGBUS. */
+static enum errcode whole(int fd, const ElfW(Ehdr) * head, const char *path, struct err *e)
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return err_errno(e, errno, "module %s cannot be read", path);
+	uint64_t need = head->e_phoff + (uint64_t)head->e_phnum * sizeof(ElfW(Phdr));
+	for (unsigned k = 0; k < head->e_phnum && head->e_phentsize == sizeof(ElfW(Phdr)); k++) {
+		ElfW(Phdr) segment;
+		if (pread(fd, &segment, sizeof segment, (off_t)(head->e_phoff + k * sizeof segment)) != sizeof segment)
+			break;
+		if (segment.p_type == PT_LOAD && segment.p_offset + segment.p_filesz > need)
+			need = segment.p_offset + segment.p_filesz;
+	}
+	if (need <= (uint64_t)st.st_size)
+		return E_OK;
+	return err_set(e, E_INVALID,
+		"module %s is cut short: it has %lld of at least %llu bytes; was it copied to the end?", path,
+		(long long)st.st_size, (unsigned long long)need);
+}
+
 static enum errcode check_elf(int fd, const char *path, struct err *e)
 {
-	Elf64_Ehdr head;
+	ElfW(Ehdr) head;
 	ssize_t n = pread(fd, &head, sizeof head, 0);
 	if (n < SELFMAG || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
-		return err_set(e, E_INVALID, "module %s is not an ELF file; build it with -shared", path);
+		return n >= 2 && memcmp(head.e_ident, "MZ", 2) == 0
+				   ? err_set(e, E_INVALID,
+						 "module %s is a Windows library (DLL); a module here is an ELF shared object", path)
+				   : err_set(e, E_INVALID, "module %s is not an ELF file; build it with -shared", path);
 	if (n < (ssize_t)sizeof head || head.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
 		return err_set(e, E_INVALID, "module %s is cut short, or is of another word size than this engine (%zu bits)",
 			path, sizeof(void *) * 8);
@@ -52,7 +77,7 @@ static enum errcode check_elf(int fd, const char *path, struct err *e)
 	if (OUR_MACHINE != EM_NONE && head.e_machine != OUR_MACHINE)
 		return err_set(e, E_INVALID, "module %s is for machine %u, this engine is for machine %u", path, head.e_machine,
 			OUR_MACHINE);
-	return E_OK;
+	return whole(fd, &head, path, e);
 }
 
 static bool same_file(const struct loaded *l, const struct stat *st)

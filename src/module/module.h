@@ -25,7 +25,8 @@ struct module_options {
 	/* A log line of an instance that belongs to no job. Loop thread. */
 	void (*log)(void *context, struct instance *i, int severity, struct bytes event, struct bytes fields);
 	/* A server of the worker's own. Loop thread. */
-	void (*announce)(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address);
+	void (*announce)(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address,
+		struct bytes metadata);
 };
 
 struct module_host *module_host_new(const struct module_options *options);
@@ -40,7 +41,7 @@ enum errcode module_initialize(struct module_host *h, struct instance *i,
 	void (*loaded)(void *context, struct instance *i, const struct err *error), void *context, struct err *e);
 
 /* A cancelled handler did not end: the instance is reported unhealthy, and ended once nothing else runs in it. */
-void module_stuck(struct module_host *h, struct instance *i, const char *why);
+void module_stuck(struct module_host *h, struct instance *i, const struct delivery *d, const char *why);
 
 /* What the engine before had in its threads' hands when it ended: read and cleared. Before any module starts. `crashed`: this
  * one is to blame ("module panic: SIGSEGV in capability email.parse"); job 0: a call, or the worker's start or stop. */

@@ -52,7 +52,8 @@ struct unit {
 	void *loaded_context;
 	bool running, stopping, stop_sent, ended; /* ended: its threads are gone */
 	unsigned live; /* tasks not yet over */
-	unsigned stuck;
+	unsigned stuck; /* tasks whose handler did not end after it was cancelled */
+	bool replace; /* one was: the unit ends once only such are left */
 	struct loop_timer *grace;
 	int64_t late_ms; /* 0: the grace runs; else the time after it */
 	struct handover *handover;
@@ -104,6 +105,7 @@ struct task {
 	struct job_error error;
 	struct buf result;
 	bool lost; /* it was never begun */
+	bool stuck; /* loop: counted in unit->stuck */
 
 	atomic_bool begun; /* its handler was called; the loop tells it when it looks */
 	struct message finished;

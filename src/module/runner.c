@@ -194,8 +194,6 @@ static void describe(struct unit *u, struct instance *i)
 			mem_text(from->mode), tags_json(from->tags), mem_text(from->input_schema), mem_text(from->output_schema),
 			mem_text(from->item_schema), mem_text(from->errors), from->flags};
 	}
-	snprintf(i->endpoint_type, sizeof i->endpoint_type, "function");
-	snprintf(i->endpoint_address, sizeof i->endpoint_address, "%s", u->abi.worker.name);
 }
 
 enum errcode module_initialize(struct module_host *h, struct instance *i,
@@ -216,6 +214,12 @@ void unit_loaded(struct unit *u, bool ok, const char *why)
 	struct instance *i = u->instance;
 	if (!i)
 		return;
+	if (ok) { /* before its start, which may announce a server of its own */
+		snprintf(i->program, sizeof i->program, "%s", u->abi.worker.name);
+		snprintf(i->version, sizeof i->version, "%s", u->abi.worker.version);
+		i->loaded_at_ms = loop_now_ms(u->host->options.loop);
+		instance_set_endpoint(i, bytes_of("function"), bytes_of(u->abi.worker.name), (struct bytes){0});
+	}
 	if (!u->loaded) { /* loaded again on the way to `running` */
 		if (ok)
 			order(u, UNIT_START);
@@ -262,7 +266,7 @@ void unit_started(struct unit *u, bool ok, const char *why)
 
 void unit_health(struct unit *u, bool ok, const char *why)
 {
-	if (u->instance && !u->stuck)
+	if (u->instance && !u->replace)
 		u->host->options.events.health(u->host->options.events.context, u->instance, ok, why);
 }
 
@@ -315,6 +319,16 @@ static void on_grace(void *context)
 	abandon(u, "timeout", "stop", "module shutdown timeout");
 }
 
+static void give_back_queued(struct instance *i) /* what was not begun goes elsewhere */
+{
+	list_each(&i->deliveries, at)
+	{
+		struct task *t = container_of(at, struct delivery, link)->runner_data;
+		if (!t->d->started && t->place == TASK_QUEUED)
+			task_cancel(t);
+	}
+}
+
 static void module_stop(struct instance *i, int64_t grace_ms)
 {
 	struct unit *u = i->runner_data;
@@ -324,12 +338,7 @@ static void module_stop(struct instance *i, int64_t grace_ms)
 	if (u->running)
 		direct_remove(u->host->direct, u);
 	u->running = false;
-	list_each(&i->deliveries, at)
-	{ /* what was not begun goes elsewhere */
-		struct task *t = container_of(at, struct delivery, link)->runner_data;
-		if (!t->d->started && t->place == TASK_QUEUED)
-			task_cancel(t);
-	}
+	give_back_queued(i);
 	u->grace = loop_timer_new(u->host->options.loop, on_grace, u);
 	u->late_ms = grace_ms / 5 + 1;
 	loop_timer_set(u->grace, grace_ms - grace_ms / 5);
@@ -380,15 +389,24 @@ static void module_kill(struct instance *i, const char *why)
 	loop_post(u->host->options.loop, &k->message);
 }
 
-void module_stuck(struct module_host *h, struct instance *i, const char *why)
+/* Its stuck threads cannot be ended, but the instance can be given up, once nobody else works in it. */
+static void replace_stuck(struct unit *u)
+{
+	if (u->instance && u->replace && u->stuck >= u->instance->in_flight)
+		module_kill(u->instance, "a cancelled handler did not end");
+}
+
+void module_stuck(struct module_host *h, struct instance *i, const struct delivery *d, const char *why)
 {
 	struct unit *u = i->runner_data;
-	if (!u)
+	struct task *t = d->runner_data;
+	if (!u || !t || t->stuck)
 		return;
+	t->stuck = u->replace = true;
 	u->stuck++;
 	h->options.events.health(h->options.events.context, i, false, why);
-	if (u->stuck >= i->in_flight)
-		module_kill(i, why);
+	give_back_queued(i);
+	replace_stuck(u);
 }
 
 /* ── tasks ── */
@@ -402,6 +420,7 @@ static void on_finished(struct message *m)
 	t->d = NULL;
 	hop_drop(t);
 	u->live--;
+	u->stuck -= t->stuck;
 	if (d && t->lost)
 		d->events->lost(d, NULL);
 	else if (d)
@@ -414,8 +433,7 @@ static void on_finished(struct message *m)
 		return;
 	}
 	stop_when_idle(u);
-	if (u->instance && u->stuck && u->stuck >= u->instance->in_flight)
-		module_kill(u->instance, "a cancelled handler did not end");
+	replace_stuck(u);
 }
 
 struct task *task_new(struct module_host *h, struct unit *u)
@@ -437,7 +455,7 @@ struct task *task_new(struct module_host *h, struct unit *u)
 	t->depth = 0;
 	t->out = t->checkpoints_out = 0;
 	t->item_error = REEVE_OK;
-	t->progress_sent = t->lost = t->over = t->cancelling = t->end_kept = false;
+	t->stuck = t->progress_sent = t->lost = t->over = t->cancelling = t->end_kept = false;
 	t->place = TASK_QUEUED;
 	atomic_store(&t->begun, false);
 	buf_clear(&t->input);

@@ -89,6 +89,8 @@ static enum errcode on_hello(void *context, const struct link_hello *hello, stru
 	instance_forget_capabilities(i);
 	i->capabilities = link_capabilities_copy(hello->capabilities, hello->capability_n);
 	i->capability_n = hello->capability_n;
+	snprintf(i->program, sizeof i->program, "%s", hello->name);
+	snprintf(i->version, sizeof i->version, "%s", hello->version);
 	if (!i->pid)
 		i->pid = hello->peer_pid; /* the worker may be faster than the keeper's word that it was spawned */
 	if (hello->concurrency && hello->concurrency < i->concurrency)
@@ -147,7 +149,7 @@ static void on_announce(
 	void *context, struct bytes name, struct bytes type, struct bytes address, struct bytes metadata)
 {
 	struct process *p = context;
-	p->host->options.announce(p->host->options.context, p->instance, name, type, address);
+	p->host->options.announce(p->host->options.context, p->instance, name, type, address, metadata);
 }
 
 static void on_bye(void *context)

@@ -38,7 +38,8 @@ struct process_options {
 	void (*stop)(void *context, int times); /* the keeper was asked to stop; from the second time on, hurry */
 	void (*reload)(void *context);
 	void (*keeper_lost)(void *context); /* exit at once: the children live on */
-	void (*announce)(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address);
+	void (*announce)(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address,
+		struct bytes metadata);
 };
 
 enum errcode process_host_new(const struct process_options *options, struct process_host **out, struct err *e);

@@ -126,7 +126,8 @@ static void on_reload(void *context)
 {
 }
 
-static void on_announce(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address)
+static void on_announce(void *context, struct instance *i, struct bytes name, struct bytes type, struct bytes address,
+	struct bytes metadata)
 {
 }
 

@@ -101,10 +101,9 @@ void attempt_failed(
 void attempt_timed_out(struct queues *qs, struct job *j)
 {
 	struct job_error error = {.code = "timeout", .retryable = 1};
-	int64_t took = qs->now_ms - j->lease->started_at_ms;
 	uint64_t fence = j->lease->fence;
-	snprintf(
-		error.message, sizeof error.message, "the attempt took longer than its timeout (%lld ms)", (long long)took);
+	snprintf(error.message, sizeof error.message, "the attempt took longer than its timeout (%lld ms)",
+		(long long)lease_timeout_ms(j));
 	int64_t started_at_ms = lease_revoke(qs, j, REVOKE_TIMEOUT);
 	settle(qs, j, fence, started_at_ms, &error, false, NULL, NULL);
 }

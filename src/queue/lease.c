@@ -53,7 +53,7 @@ uint64_t job_fence(const struct queues *qs, const struct job *j)
 	return j->state == JOB_PROCESSING ? j->lease->fence : 0;
 }
 
-static int64_t timeout_of(const struct job *j)
+int64_t lease_timeout_ms(const struct job *j)
 {
 	int64_t ms = j->timeout_ms ? j->timeout_ms : j->queue->limits.timeout_ms;
 	return ms > 0 ? ms : JOB_TIMEOUT_DEFAULT_MS;
@@ -68,7 +68,7 @@ void job_started(struct job *j, int64_t now_ms)
 	j->lease->started_at_ms = qs->now_ms;
 	if (j->attempts < UINT16_MAX)
 		j->attempts++;
-	heap_put(&qs->timeouts, &j->lease->timeout, qs->now_ms + timeout_of(j), j->id);
+	heap_put(&qs->timeouts, &j->lease->timeout, qs->now_ms + lease_timeout_ms(j), j->id);
 }
 
 int64_t lease_end(struct queues *qs, struct job *j)

@@ -162,6 +162,7 @@ struct bytes input_bytes(const struct input *in);
 enum errcode lease_check(struct queues *qs, uint64_t id, uint64_t fence, struct job **out, struct err *e);
 /* The fence is void; the holder stays set. Gives started_at_ms or 0. The caller then sets the state. */
 int64_t lease_end(struct queues *qs, struct job *j);
+int64_t lease_timeout_ms(const struct job *j); /* of one attempt: the job's own, or its queue's */
 int64_t lease_revoke(
 	struct queues *qs, struct job *j, enum revoke_reason why); /* the same, and tells the holder; settling */
 

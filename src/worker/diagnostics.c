@@ -43,12 +43,37 @@ static void add_error(struct buf *out, const struct instance_error *x)
 	buf_format(out, ",\"recoverable\":%s}", x->recoverable ? "true" : "false");
 }
 
+static const char *kind_word(const struct worker *w)
+{
+	if (w->type == WORKER_MODULE)
+		return "integrated_module";
+	return w->kind == WORKER_MANAGED ? "managed" : "integrated";
+}
+
+/* Of a loaded module: what it is, by its own word. */
+static void add_module(struct buf *out, const struct instance *i)
+{
+	const struct worker *w = i->worker;
+	if (w->type != WORKER_MODULE || !*i->program) {
+		buf_text(out, ",\"module\":null");
+		return;
+	}
+	buf_text(out, ",\"module\":{\"id\":");
+	buf_json_string(out, bytes_of(i->program));
+	add_text(out, "version", i->version);
+	add_text(out, "module_path", w->code.module);
+	add_text(out, "entry_point", w->code.entry_point ? w->code.entry_point : "reeve_export");
+	add_time(out, "load_time", i->loaded_at_ms);
+	buf_text(out, "}");
+}
+
 static void add_executable(struct buf *out, const struct worker *w)
 {
 	const char *path = w->code.executable ? w->code.executable : w->executable_path;
 	if (w->type == WORKER_MODULE)
 		path = "in-proc-module";
-	bool exists = w->type == WORKER_MODULE || (path && access(path, X_OK) == 0);
+	const char *file = w->type == WORKER_MODULE ? w->code.module : path;
+	bool exists = file && access(file, F_OK) == 0;
 	add_text(out, "executable_path", path);
 	buf_format(out, ",\"executable_exists\":%s", exists ? "true" : "false");
 }
@@ -76,15 +101,20 @@ void instance_diagnostics(const struct instance *i, const char *usage, struct bu
 	add_text(out, "worker_id", w->id);
 	add_text(out, "state", instance_state_word(i->state));
 	add_text(out, "type", worker_type_word(w->type));
+	add_text(out, "kind", kind_word(w));
+	add_text(out, "version", *i->version ? i->version : NULL);
 	add_error(out, &i->last_error);
 	add_time(out, "start_time", i->started_at_ms);
 	buf_format(out, ",\"resource_usage\":%s", !module && usage ? usage : "null");
 	buf_format(out, ",\"process_id\":%d,\"pid\":%d", module ? 0 : i->pid, module ? 0 : i->pid);
 	add_executable(out, w);
+	add_module(out, i);
 	buf_text(out, ",\"endpoint\":{\"type\":");
 	buf_json_string(out, bytes_of(*i->endpoint_type ? i->endpoint_type : module ? "function" : "ipc"));
 	add_text(out, "address", i->endpoint_address);
-	buf_format(out, "},\"healthy\":%s", i->healthy ? "true" : "false");
+	bool healthy = i->state == INSTANCE_RUNNING && i->healthy;
+	buf_format(out, ",\"metadata\":%s", i->endpoint_metadata ? i->endpoint_metadata : "{}");
+	buf_format(out, "},\"healthy\":%s", healthy ? "true" : "false");
 	add_text(out, "health_reason", *i->health_why ? i->health_why : NULL);
 	buf_format(out, ",\"in_flight\":%u,\"concurrency\":%u,\"prefetch\":%u,\"restarts\":%u,\"draining\":%s",
 		i->in_flight, i->concurrency, i->prefetch, i->restarts, i->draining ? "true" : "false");

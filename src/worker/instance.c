@@ -8,10 +8,12 @@
 #include <stdlib.h>
 
 /*   uninitialized ─► initializing ─► initialized ─► starting ─► running ─► stopping ─► stopped
- *                         │                            │           │                      │
- *                         └──────────► failed ◄────────┴───────────┘      starting ◄──────┘
- *                                        └── retry ──► starting,   give up ──► stopped
+ *                         │                            │           │          │           │
+ *                         └──────────► failed ◄────────┴───────────┴──────────┘           │
+ *                                        ├── retry ──► starting ◄─────────────────────────┘
+ *                                        └── give up ──► stopped
  *
+ * From `stopping` to `failed` goes only a module whose threads do not end: a process can always be ended.
  * A stop during `starting` has no arrow of its own: the supervisor lets the start end first, or fail. */
 static const char *const words[INSTANCE_STATES] = {
 	[INSTANCE_UNINITIALIZED] = "uninitialized",
@@ -31,7 +33,7 @@ static const unsigned may[INSTANCE_STATES] = {
 	[INSTANCE_INITIALIZED] = TO(STARTING),
 	[INSTANCE_STARTING] = TO(RUNNING) | TO(FAILED),
 	[INSTANCE_RUNNING] = TO(STOPPING) | TO(FAILED),
-	[INSTANCE_STOPPING] = TO(STOPPED),
+	[INSTANCE_STOPPING] = TO(STOPPED) | TO(FAILED),
 	[INSTANCE_STOPPED] = TO(STARTING),
 	[INSTANCE_FAILED] = TO(STARTING) | TO(STOPPED),
 };
@@ -106,8 +108,17 @@ void instance_free(struct instance *i)
 	if (!i)
 		return;
 	instance_forget_capabilities(i);
+	free(i->endpoint_metadata);
 	list_remove(&i->link);
 	free(i);
+}
+
+void instance_set_endpoint(struct instance *i, struct bytes type, struct bytes address, struct bytes metadata)
+{
+	snprintf(i->endpoint_type, sizeof i->endpoint_type, "%.*s", (int)type.size, type.data);
+	snprintf(i->endpoint_address, sizeof i->endpoint_address, "%.*s", (int)address.size, address.data);
+	free(i->endpoint_metadata);
+	i->endpoint_metadata = metadata.data ? mem_copy(metadata.data, metadata.size) : NULL;
 }
 
 void instance_set_error(struct instance *i, const char *category, const char *phase, bool recoverable, int64_t now_ms,

@@ -1,9 +1,10 @@
 /* instance.h - one running replica of a worker, and its life: the same table for every type.
  *
  *   uninitialized ─► initializing ─► initialized ─► starting ─► running ─► stopping ─► stopped
- *                         │                            │           │                      │
- *                         └──────────► failed ◄────────┴───────────┘      starting ◄──────┘
- *                                        └── retry ──► starting,   give up ──► stopped
+ *                         │                            │           │          │           │
+ *                         └──────────► failed ◄────────┴───────────┴──────────┘           │
+ *                                        ├── retry ──► starting ◄─────────────────────────┘
+ *                                        └── give up ──► stopped
  *
  * Pure: the clock is a parameter; runners and the supervisor (worker/supervisor.h) act on it. Loop thread only. */
 #pragma once
@@ -59,6 +60,9 @@ struct instance {
 	int64_t started_at_ms, state_since_ms;
 	int pid; /* 0 for a module */
 	char endpoint_type[16], endpoint_address[256];
+	char *endpoint_metadata; /* a JSON object that the worker announced with it, or NULL; owned */
+	char program[64], version[32]; /* what the worker calls itself; "" until it has said so */
+	int64_t loaded_at_ms; /* of a module: when its file was mapped and checked */
 	unsigned concurrency, prefetch;
 	struct capability *capabilities; /* valid from `running` on */
 	size_t capability_n;
@@ -98,7 +102,7 @@ struct instance_events { /* what runners tell the supervisor; set once by the wi
 /* Moves along the table; refuses any other transition: E_STATE, naming the state and what would be allowed. */
 enum errcode instance_move(struct instance *i, enum instance_state to, int64_t now_ms, struct err *e);
 
-/* The state `to` may be reached from `from`: one of the 12 arrows above. */
+/* The state `to` may be reached from `from`: one of the 13 arrows above. */
 bool instance_may(enum instance_state from, enum instance_state to);
 
 /* A new instance of w, uninitialized; id NULL: one is made from `random`. Appended to w->instances. */
@@ -106,6 +110,9 @@ struct instance *instance_new(
 	struct worker *w, const struct runner_ops *runner, const char *id, uint32_t random, int64_t now_ms);
 void instance_free(struct instance *i); /* taken out of its worker */
 void instance_forget_capabilities(struct instance *i);
+
+/* Where it is reached; metadata is a JSON object or {NULL,0}. Too long an address is cut. */
+void instance_set_endpoint(struct instance *i, struct bytes type, struct bytes address, struct bytes metadata);
 
 /* Says what went wrong last; the formatted sentence is cut at its size. */
 void instance_set_error(struct instance *i, const char *category, const char *phase, bool recoverable, int64_t now_ms,

@@ -127,7 +127,8 @@ static void fail(struct supervisor *s, struct instance *i)
 {
 	i->pid = 0;
 	if (i->state == INSTANCE_STOPPING) { /* it died while it was asked to stop: that is stopped, too */
-		move(s, i, INSTANCE_STOPPED);
+		bool left_behind = i->worker->type == WORKER_MODULE && strcmp(i->last_error.phase, "stop") == 0;
+		move(s, i, left_behind ? INSTANCE_FAILED : INSTANCE_STOPPED);
 		if (i->leaving || s->ending) {
 			dismiss(s, i);
 		} else if (i->restart_wanted) {

@@ -391,13 +391,13 @@ static void an_adopted_instance_is_not_started_twice(void **state)
 
 /* ── the table and the declaration ── */
 
-static void twelve_transitions_are_allowed_and_no_other(void **state)
+static void thirteen_transitions_are_allowed_and_no_other(void **state)
 {
 	unsigned n = 0;
 	for (int from = 0; from < INSTANCE_STATES; from++)
 		for (int to = 0; to < INSTANCE_STATES; to++)
 			n += instance_may(from, to);
-	assert_int_equal(n, 12);
+	assert_int_equal(n, 13);
 	struct err e;
 	struct worker *w = worker("");
 	struct instance *i = instance_new(w, &fake, "w-1", 0, 0);
@@ -446,6 +446,10 @@ static void diagnostics_of_a_module_have_the_agreed_values(void **state)
 	struct instance *i = instance_new(w, &fake, "a-1", 0, 0);
 	struct buf b = {0};
 	i->pid = 17;
+	w->code.module = strdup("/proc/self/exe"); /* a file that exists */
+	i->loaded_at_ms = 2000;
+	strcpy(i->program, "data-processor");
+	strcpy(i->version, "1.2.3");
 	instance_set_error(i, "crash", "run", true, 1000, "module panic: %s", "SIGSEGV");
 	instance_diagnostics(i, "{\"rss_bytes\":1}", &b);
 	json = json_loadb(b.data, b.size, 0, NULL);
@@ -456,6 +460,12 @@ static void diagnostics_of_a_module_have_the_agreed_values(void **state)
 	assert_true(json_is_true(json_object_get(json, "executable_exists")));
 	assert_true(json_is_null(json_object_get(json, "resource_usage")));
 	assert_int_equal(json_integer_value(json_object_get(json, "process_id")), 0);
+	assert_string_equal(json_string_value(json_object_get(json, "kind")), "integrated_module");
+	const json_t *module = json_object_get(json, "module");
+	assert_string_equal(json_string_value(json_object_get(module, "id")), "data-processor");
+	assert_string_equal(json_string_value(json_object_get(module, "version")), "1.2.3");
+	assert_string_equal(json_string_value(json_object_get(module, "entry_point")), "reeve_export");
+	assert_string_equal(json_string_value(json_object_get(module, "load_time")), "1970-01-01T00:00:02.000Z");
 	const json_t *error = json_object_get(json, "last_error");
 	assert_string_equal(json_string_value(json_object_get(error, "details")), "module panic: SIGSEGV");
 	assert_string_equal(json_string_value(json_object_get(error, "timestamp")), "1970-01-01T00:00:01.000Z");
@@ -490,7 +500,7 @@ int main(void)
 		CASE(a_removed_worker_goes_with_its_last_instance),
 		CASE(shutdown_ends_when_everything_has_stopped),
 		CASE(an_adopted_instance_is_not_started_twice),
-		CASE(twelve_transitions_are_allowed_and_no_other),
+		CASE(thirteen_transitions_are_allowed_and_no_other),
 		CASE(what_a_schema_cannot_say_is_refused_with_its_place),
 		CASE(diagnostics_of_a_module_have_the_agreed_values),
 	};

@@ -305,6 +305,8 @@ static int start(struct reeve_instance *self, void **out)
 	}
 	if (c.data && strstr(c.data, "\"start\":\"crash\""))
 		raise(SIGSEGV);
+	if (c.data && strstr(c.data, "\"announce\":"))
+		reeve_announce(self, "http", "url", "http://127.0.0.1:8081", "{\"health\":\"/health\"}");
 	s->self = self;
 	*out = s;
 	reeve_log(self, REEVE_LOG_INFO, "started", "{\"by\":\"testworker\"}");
