@@ -2,10 +2,7 @@
  *
  * One seed gives one history, to the bit: every step draws from one generator, and everything that happens goes into a hash
  * that is printed. A model beside it knows what must be true (queue.h, INVARIANTS); the first step at which it is not ends
- * the run with seed, step and sentence. To look at one: `queue_sim --seed N --trace`.
- *
- * JOINING (a pipeline, say): write a file with a table of struct sim_action and its own checks, append it to sim_parts in
- * main.c, and forward what it needs of the queue's hooks from hooks.c. */
+ * the run with seed, step and sentence. To look at one: `queue_sim --seed N --trace`. */
 #pragma once
 #include "base/idmap.h"
 #include "base/list.h"
