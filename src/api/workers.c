@@ -54,7 +54,11 @@ const struct http_route worker_routes[] = {
 		.handle = scale_worker,
 		.summary = "Run ?replicas=N instances",
 		.doc = "\"x-query\":\"replicas\""},
-	{.method = "GET", .path = "/v1/instances", .handle = list_instances, .summary = "List instances"},
+	{.method = "GET",
+		.path = "/v1/instances",
+		.handle = list_instances,
+		.summary = "List instances",
+		.doc = "\"x-query\":\"namespace\""},
 	{.method = "GET", .path = "/v1/instances/{instance}", .handle = show_instance, .summary = "Show an instance"},
 	{0},
 };
@@ -194,12 +198,15 @@ static void show_worker(void *context, struct http_request *r)
 static void list_instances(void *context, struct http_request *r)
 {
 	struct api *a = context;
+	struct bytes namespace = http_query(r, "namespace");
 	struct buf out = {0};
 	bool first = true;
 	buf_text(&out, "{\"instances\":[");
 	list_each(supervisor_workers(a->supervisor), at)
 	{
 		const struct worker *w = container_of(at, struct worker, link);
+		if (namespace.size && !bytes_equal(namespace, bytes_of(w->namespace)))
+			continue;
 		list_each((struct list *)&w->instances, in)
 		{
 			if (!first)

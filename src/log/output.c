@@ -39,12 +39,27 @@ const char *output_stream_word(enum output_stream s)
 	return words[s];
 }
 
+/* What a worker prints may be anything; what we show is UTF-8. */
+static void add_shown(struct buf *out, struct bytes text)
+{
+	if (utf8_valid(text)) {
+		buf_add(out, text.data, text.size);
+		return;
+	}
+	const char *end = text.data + text.size;
+	for (const char *at = text.data; at < end;) {
+		unsigned n = utf8_length(at, end);
+		buf_add(out, n ? at : "\xef\xbf\xbd", n ? n : 3); /* U+FFFD */
+		at += n ? n : 1;
+	}
+}
+
 void output_format(const struct output_line *line, struct buf *out)
 {
 	char when[RFC3339_SIZE];
 	rfc3339_format(line->at_ms, when);
 	buf_format(out, "%s %s %s ", when, line->instance, output_stream_word(line->stream));
-	buf_add(out, line->text.data, line->text.size);
+	add_shown(out, line->text);
 	buf_add(out, "\n", 1);
 }
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 64 << 10, READS_PER_TURN = 16, PIPE_BYTES = 256 << 10, DRAIN_READS = 1024 };
+enum { READ_BYTES = 64 << 10, READS_PER_TURN = 2, PIPE_BYTES = 256 << 10, DRAIN_READS = 1024 };
 
 struct log_pipe {
 	uv_poll_t poll; /* must be first: freed by its close callback */

@@ -181,8 +181,19 @@ static void wait_over(struct task *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
+/* As a hop would have said it: who is cancelled by the deadline has not answered in time. */
+static void name_timeout(struct task *t)
+{
+	if (t->outcome != REEVE_E_CANCELLED || attempt_remaining_ms(&t->attempt.base) > 0)
+		return;
+	t->error.retryable = 1;
+	snprintf(t->error.code, sizeof t->error.code, "timeout");
+	snprintf(t->error.message, sizeof t->error.message, "%.128s did not answer in time", t->capability->name);
+}
+
 static int give_result(struct task *t, struct reeve_result **out)
 {
+	name_timeout(t);
 	if (t->outcome == REEVE_OK) {
 		*out = result_new(t->result.data, t->result.size);
 		return *out ? REEVE_OK : REEVE_E_NO_MEMORY;

@@ -99,6 +99,7 @@ void instance_diagnostics(const struct instance *i, const char *usage, struct bu
 	buf_text(out, "{\"id\":");
 	buf_json_string(out, bytes_of(i->id));
 	add_text(out, "worker_id", w->id);
+	add_text(out, "namespace", w->namespace);
 	add_text(out, "state", instance_state_word(i->state));
 	add_text(out, "type", worker_type_word(w->type));
 	add_text(out, "kind", kind_word(w));

@@ -105,6 +105,32 @@ class Rebuilt(unittest.TestCase):
                            "the module %s to run" % name)
 
 
+class Output(unittest.TestCase):
+    def test_what_a_worker_prints_is_shown_as_utf_8_whatever_it_is(self):
+        script = "#!/bin/sh\nprintf 'gr\\374n \\342\\202\\254\\n'\nexec %s\n" % binary("tests/workers/testworker")
+        with Daemon(config()) as d:
+            path = d.file("wrapper", script)
+            os.chmod(path, 0o755)
+            d.http("POST", "/v1/workers", worker("process", path=path))
+            in_state(d, "running")
+            wait_until(lambda: "gr\ufffdn \u20ac" in d.http("GET", "/v1/workers/test/logs").body.decode(), "the line")
+
+
+class Namespaces(unittest.TestCase):
+    def test_every_listing_shows_one_namespace_when_asked_to(self):
+        with Daemon(config(worker("process", "a"), worker("module", "b", namespace="other"))) as d:
+            in_state(d, "running", "a")
+            in_state(d, "running", "b")
+            ended(d, submit(d, "fail", {}, namespace="other"))
+            ended(d, submit(d, "fail", {}))
+            for list, name in (("jobs", "jobs"), ("dead", "dead"), ("queues", "queues"), ("capabilities", "capabilities"),
+                               ("workers", "workers"), ("instances", "instances")):
+                for namespace in ("default", "other"):
+                    found = d.http("GET", "/v1/%s?namespace=%s" % (list, namespace)).json()[name]
+                    self.assertEqual({x["namespace"] for x in found}, {namespace}, list)
+                self.assertEqual(d.http("GET", "/v1/%s?namespace=nobody" % list).json()[name], [])
+
+
 class Mistakes(unittest.TestCase):
     def test_a_job_without_a_timeout_cannot_be_had(self):
         with Daemon(config(worker("module"))) as d:
