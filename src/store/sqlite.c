@@ -307,6 +307,7 @@ static void start_threads(struct sqlite_store *s)
 {
 	if (!s->deliver.loop)
 		return;
+	checkpoint_extend_wal(s);
 	if (pthread_create(&s->writer, NULL, writer_main, s) || pthread_create(&s->reader, NULL, reader_main, s) ||
 		pthread_create(&s->checkpointer, NULL, checkpoint_main, s))
 		abort();

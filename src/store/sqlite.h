@@ -58,5 +58,6 @@ void gather_flush(struct gather *g); /* does not wait for the end of the turn */
 
 /* sqlite_checkpoint.c */
 bool checkpoint_wanted(const struct sqlite_store *s); /* under the lock */
+void checkpoint_extend_wal(struct sqlite_store *s);
 void checkpoint_inline(struct sqlite_store *s); /* without threads */
 void *checkpoint_main(void *store);

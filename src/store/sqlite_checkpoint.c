@@ -2,19 +2,44 @@
  *
  * A passive checkpoint disturbs nobody, but while commits go on it never comes to the end of the WAL, which therefore only
  * grows. Above restart_bytes the writer is held at a gate, for the few pages that are left and one fsync, and the next commit
- * begins at the WAL's start again: overwriting a file of constant size is also what makes an fsync cheap. */
+ * begins at the WAL's start again.
+ *
+ * Overwriting a file of constant size makes an fsync twice as fast: there is no new size that the file system must write, too.
+ * So the WAL is made as long as it will be before it is used, and stays so, except on a full disk. */
 #include "store/sqlite.h"
 
-enum { MIB = 1 << 20 };
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+enum { MIB = 1 << 20, WAL_BYTES = 20 * MIB };
 
 static int64_t passive_bytes(const struct sqlite_store *s)
 {
-	return s->options.passive_bytes ? s->options.passive_bytes : 16 * MIB;
+	return s->options.passive_bytes ? s->options.passive_bytes : 8 * MIB;
 }
 
 static int64_t restart_bytes(const struct sqlite_store *s)
 {
-	return s->options.restart_bytes ? s->options.restart_bytes : 64 * MIB;
+	return s->options.restart_bytes ? s->options.restart_bytes : 16 * MIB;
+}
+
+/* Zeros, behind whatever frames there are, are no frames. It is done before there are threads; without room for it the WAL
+ * grows as it is written. */
+void checkpoint_extend_wal(struct sqlite_store *s)
+{
+	sqlite3_file *wal = NULL;
+	sqlite3_int64 size = 0, at;
+	if (sqlite3_file_control(s->write_db.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK || !wal ||
+		!wal->pMethods || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK)
+		return;
+	scoped(mem_free_at) char *zeros = mem_new(MIB);
+	bool good = true;
+	for (at = size; good && at < WAL_BYTES; at += MIB)
+		good = wal->pMethods->xWrite(wal, zeros, at + MIB < WAL_BYTES ? MIB : (int)(WAL_BYTES - at), at) == SQLITE_OK;
+	if (!good)
+		wal->pMethods->xTruncate(wal, size);
+	wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
 }
 
 /* E_IO: an fsync or a write failed: what the file holds is unknown, the store is dead. A busy reader only means "later". */
@@ -79,7 +104,7 @@ void *checkpoint_main(void *store)
 		s->idle = false; /* once each time */
 		run_passive(s);
 		if (idle)
-			run_at_gate(s, SQLITE_CHECKPOINT_TRUNCATE);
+			run_at_gate(s, atomic_load(&s->full) ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
 		else if (s->wal_bytes >= restart_bytes(s))
 			run_at_gate(s, SQLITE_CHECKPOINT_RESTART);
 	}
