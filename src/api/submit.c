@@ -82,8 +82,10 @@ static void submitted(void *context, const struct submit_reply *reply)
 		return;
 	}
 	if (reply->code != E_OK) {
-		t->code = err_set(&t->s.error, reply->code, "the jobs could not be written to disk (%s); nothing was kept",
-			err_word(reply->code));
+		t->code = reply->code == E_NO_SPACE
+					  ? err_set(&t->s.error, E_NO_SPACE, "the disk is full: nothing was kept")
+					  : err_set(&t->s.error, reply->code,
+							"the jobs could not be written to disk (%s); nothing was kept", err_word(reply->code));
 		fail(t);
 		return;
 	}

@@ -1,0 +1,164 @@
+"""A disk that is full: said clearly, still readable, and when there is space again everything goes on."""
+import contextlib
+import ctypes
+import os
+import signal
+import tempfile
+import unittest
+
+from jobs import begun, config, ended, show, submit, worker
+from support import Daemon, wait_until
+
+CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_PRIVATE = 0x20000, 0x10000000, 0x4000, 1 << 18
+MIB = 1 << 20
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result):
+    if result != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def own_mounts():
+    """From now on what this process mounts only it and its children see. Each test class has a process of its own."""
+    uid = os.getuid()
+    check(libc.unshare(CLONE_NEWNS | (CLONE_NEWUSER if uid else 0)))
+    if uid:
+        with open("/proc/self/uid_map", "w", encoding="ascii") as f:
+            f.write("%d %d 1" % (uid, uid))
+    check(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+
+
+@contextlib.contextmanager
+def disk(megabytes):
+    """A directory that holds no more than that."""
+    with tempfile.TemporaryDirectory(prefix="reeve-disk-") as path:
+        check(libc.mount(b"none", path.encode(), b"tmpfs", 0, b"size=%dm" % megabytes))
+        try:
+            yield path
+        finally:
+            check(libc.umount2(path.encode(), 2))
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def fill(path):
+    ballast = os.path.join(path, "ballast")
+    with open(ballast, "wb", buffering=0) as f, contextlib.suppress(OSError):
+        while f.write(bytes(MIB)):
+            pass
+        while f.write(b"x"):
+            pass
+    return ballast
+
+
+class FullDisk(unittest.TestCase):
+    timeout_s = 120
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            own_mounts()
+            with disk(1):
+                pass
+        except OSError as e:
+            raise unittest.SkipTest("no small disk can be mounted here: %s" % e)
+
+    @contextlib.contextmanager
+    def daemon(self, *workers, **more):
+        with disk(24) as path:
+            d = Daemon(config(*workers, **more))
+            d.data = os.path.join(path, "data")
+            with d:
+                yield d, path
+
+    def until_full(self, d):
+        """Submits until it is refused; the jobs that were acknowledged, and the refusal."""
+        kept = []
+        for _ in range(2000):
+            answer = d.http("POST", "/v1/jobs", {"capability": "test.echo", "input": {"text": "x" * 50000}})
+            if answer.status != 202:
+                return kept, answer
+            kept.append(answer.json()["job_id"])
+        raise AssertionError("the disk is never full")
+
+    def test_a_submit_is_refused_and_nothing_acknowledged_is_lost(self):
+        with self.daemon(worker("process")) as (d, path):
+            before = submit(d, "sleep", {"ms": 400})
+            begun(d, before)
+            ballast = fill(path)
+            kept, refused = self.until_full(d)
+            self.assertEqual(refused.status, 507)
+            self.assertIn("full", refused.json()["detail"])
+            p = d.run("job", "submit", "test.echo")
+            self.assertEqual(p.returncode, 75, p)
+            self.assertIn("full", p.stderr)
+
+            self.assertEqual(d.http("GET", "/readyz").status, 503)
+            self.assertEqual(d.http("GET", "/livez").status, 200)
+            self.assertEqual(d.http("GET", "/v1/jobs").status, 200)
+            self.assertEqual(show(d, before)["capability"], "test.sleep")
+            engine = d.engine()
+
+            os.unlink(ballast)
+            wait_until(lambda: d.http("GET", "/readyz").status == 200, "ready again")
+            self.assertEqual({ended(d, j)["status"] for j in [before] + kept}, {"completed"})
+            after = ended(d, submit(d, "echo", {"n": 1}))
+            self.assertEqual(after["result"], {"n": 1})
+            self.assertEqual(d.engine(), engine)
+
+    def test_a_blob_is_refused_and_its_part_is_gone(self):
+        with self.daemon(worker("process")) as (d, path):
+            large = os.path.join(d.directory, "large")
+            with open(large, "wb") as f:
+                f.truncate(40 * MIB)
+            p = d.run("blob", "put", large)
+            self.assertEqual(p.returncode, 75, p)
+            self.assertRegex(p.stderr, "^reeve: .*(full|No space)")
+            small = d.http("POST", "/v1/blobs", bytes(MIB), {"Content-Type": "application/octet-stream"})
+            self.assertEqual(small.status, 201, small)
+
+    def test_a_run_is_refused_and_one_under_way_ends_when_there_is_space(self):
+        pipeline = {"name": "p", "steps": [{"id": "emit", "capability": "test.emit"},
+                                           {"id": "nap", "capability": "test.sleep", "each": "emit"},
+                                           {"id": "sum", "capability": "test.echo", "gather": "nap"}]}
+        with self.daemon(worker("process"), pipelines=[pipeline]) as (d, path):
+            answer = d.http("POST", "/v1/pipelines/p/runs", {"input": {"n": 40}})
+            self.assertEqual(answer.status, 202, answer)
+            run = answer.json()["run_id"]
+            wait_until(lambda: d.http("GET", "/v1/runs/" + run).json()["items"], "the first item")
+            ballast = fill(path)
+            self.until_full(d)
+            refused = d.http("POST", "/v1/pipelines/p/runs", {"input": {"n": 1}})
+            self.assertEqual(refused.status, 507, refused)
+            self.assertIn("full", refused.json()["detail"])
+            os.unlink(ballast)
+
+            def over():
+                shown = d.http("GET", "/v1/runs/%s?wait=5s" % run).json()
+                return shown if shown["status"] != "running" else None
+            shown = wait_until(over, "the end of the run", 60)
+            self.assertEqual((shown["status"], shown["items"], shown["items_failed"]), ("completed", 40, 0), shown.get("error"))
+            self.assertEqual(shown["result"]["items"], 40)
+
+    def test_an_engine_that_dies_on_a_full_disk_comes_back(self):
+        with self.daemon(worker("process")) as (d, path):
+            done = ended(d, submit(d, "echo", {"n": 7}))
+            ballast = fill(path)
+            kept, _ = self.until_full(d)
+            os.kill(d.engine(), signal.SIGKILL)
+            log = os.path.join(d.data, "reeved.log")
+            wait_until(lambda: b"disk is full" in read(log), "the engine's word on why it cannot start")
+            os.unlink(ballast)
+            wait_until(d.listens, "an engine, now that there is space", 30)
+            self.assertEqual(show(d, done["job_id"])["result"], {"n": 7})
+            self.assertEqual({ended(d, j)["status"] for j in kept}, {"completed"} if kept else set())
+            self.assertEqual(ended(d, submit(d, "echo", {"n": 8}))["result"], {"n": 8})
+
+
+if __name__ == "__main__":
+    unittest.main()
