@@ -10,7 +10,7 @@
 #include "model.h"
 #include "tone.h"
 
-#define JUDGE_STRIDE  8 /* 16-bit weights of one feature, all models: 16 bytes, within one cache line */
+#define JUDGE_STRIDE  MODEL_COLUMNS /* 16-bit weights of one feature, all models: 16 bytes, within one cache line */
 #define JUDGE_FOREIGN 0.55 /* sure enough that it is another language */
 #define JUDGE_FEW	  3
 
@@ -27,7 +27,7 @@ struct hearing {
 	const struct traits *f;
 	struct gist gist;
 	struct tongue tongue;
-	int32_t sum[JUDGE_STRIDE];
+	struct model_sums sums;
 	uint32_t known; /* features of words that the spam model has a weight for */
 	int foreign;
 };
@@ -80,12 +80,16 @@ void judge_close(struct judge *j)
 
 static void judge_sums(struct hearing *h)
 {
-	uint32_t words = h->f->n - h->f->looks_n;
-	for (uint32_t i = 0; i < h->f->n; i++) {
-		const int16_t *w = h->j->weight + (size_t)h->f->index[i] * JUDGE_STRIDE;
-		for (int k = 0; k < JUDGE_STRIDE; k++)
-			h->sum[k] += w[k];
-		h->known += i < words && w[0] != 0;
+	uint32_t i = 0;
+	for (int b = 0; b < TRAITS_BLOCKS; b++) {
+		int32_t *sum = h->sums.sum[b];
+		h->sums.n[b] = h->f->end[b] - i;
+		for (; i < h->f->end[b]; i++) {
+			const int16_t *w = h->j->weight + (size_t)h->f->index[i] * JUDGE_STRIDE;
+			for (int k = 0; k < JUDGE_STRIDE; k++)
+				sum[k] += w[k];
+			h->known += b != TRAITS_LOOK && w[0] != 0;
+		}
 	}
 }
 
@@ -98,7 +102,7 @@ static void judge_say(struct verdict *v, const char *prediction, double confiden
 static int judge_by_model(const struct hearing *h, const struct model *m, double p[MODEL_LABELS])
 {
 	int best = 0;
-	model_probability(m, h->sum, h->f->n, p);
+	model_probability(m, &h->sums, p);
 	for (uint32_t i = 1; i < m->labels_n; i++)
 		best = p[i] > p[best] ? (int)i : best;
 	return best;
@@ -121,7 +125,7 @@ static void judge_type(const struct hearing *h, enum type_id type, struct verdic
 		(h->foreign && types[type].english_only))
 		return;
 	if (type == TYPE_SENTIMENT || type == TYPE_PRIORITY) {
-		model_probability(&h->j->model[TYPE_SPAM], h->sum, h->f->n, p);
+		model_probability(&h->j->model[TYPE_SPAM], &h->sums, p);
 		struct tone t = type == TYPE_SENTIMENT ? tone_sentiment(&h->gist) : tone_priority(&h->gist, p[0]);
 		judge_say(v, t.name, t.confidence);
 		return;

@@ -50,7 +50,10 @@ void mail_of_content(struct mail *m, struct span content)
 		}
 		if (name) {
 			struct span value = mail_trimmed(colon + 1, stop);
-			last = !strcmp(name, "subject") ? &m->subject : !strcmp(name, "from") ? &m->from : NULL;
+			last = !strcmp(name, "subject")		 ? &m->subject
+				   : !strcmp(name, "from")		 ? &m->from
+				   : !strcmp(name, "message-id") ? &m->message_id
+												 : NULL;
 			if (last)
 				*last = value;
 		} else if (last && (*at == ' ' || *at == '\t') && mail_trimmed(at, stop).size) {

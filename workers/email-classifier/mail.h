@@ -1,6 +1,6 @@
-/* mail.h - what the classifier knows of one message: three pieces of UTF-8 text, borrowed from whoever parsed them.
+/* mail.h - what the classifier knows of one message: four pieces of UTF-8 text, borrowed from whoever parsed them.
  *
- * Nothing else is looked at: no raw headers, no date, no recipient. So a model can learn only from what every way in can
+ * Nothing else is looked at: no other headers, no date, no recipient. So a model can learn only from what every way in can
  * give it: an item of `email.parse`, or the plain "Subject: …\nFrom: …\nBody: …" text of a direct call. */
 #pragma once
 
@@ -15,6 +15,7 @@ struct mail {
 	struct span subject;
 	struct span from; /* "Name <address>", either part alone, or empty */
 	struct span text; /* the body; HTML tags left in it are stepped over */
+	struct span message_id; /* "<…@host>", or empty: only whether it names the sender's domain is looked at */
 };
 
 /* Text that may begin with header-like lines ("Subject:", "From:", "Body:" and the usual others, in any case), the form in

@@ -63,7 +63,8 @@ static int model_head(struct model *m, const uint8_t *data, size_t size, uint32_
 	m->labels_n = model_u32(data + 16);
 	m->functions_n = model_u32(data + 20);
 	*entries = model_u32(data + 24);
-	if (m->labels_n < 2 || m->labels_n > MODEL_LABELS || m->functions_n != (m->labels_n == 2 ? 1 : m->labels_n)) {
+	if (m->labels_n < 2 || m->labels_n > MODEL_LABELS ||
+		(m->labels_n == 2 ? m->functions_n != 1 && m->functions_n != 2 : m->functions_n != m->labels_n)) {
 		snprintf(why, why_size, "%u labels with %u functions: 2 to %d labels are possible", m->labels_n, m->functions_n,
 			MODEL_LABELS);
 		return -1;
@@ -139,17 +140,39 @@ int model_load(
 	return bad ? -1 : 0;
 }
 
-void model_probability(const struct model *m, const int32_t *sum, uint32_t n, double p[MODEL_LABELS])
+static double model_value(const struct model *m, uint32_t function, const struct model_sums *s)
 {
-	double norm = 1 / sqrt(n ? n : 1), total = 0;
-	for (uint32_t i = 0; i < m->functions_n; i++) {
-		double value = sum[m->column + i] * (double)m->function[i].scale * norm + m->function[i].bias;
-		p[i] = 1 / (1 + exp(m->function[i].a * value + m->function[i].b));
-		total += p[i];
+	double sum = 0, n = 0;
+	for (int b = 0; b < TRAITS_BLOCKS; b++) {
+		sum += s->sum[b][m->column + function];
+		n += s->n[b];
 	}
-	if (m->functions_n == 1) {
+	return sum * (double)m->function[function].scale / sqrt(n > 0 ? n : 1) + m->function[function].bias;
+}
+
+static double model_value_in_blocks(const struct model *m, const struct model_sums *s)
+{
+	double value = m->function[0].bias;
+	for (int b = 0; b < TRAITS_BLOCKS; b++) {
+		double length = (double)m->function[1].scale * s->sum[b][m->column + 1] + (double)m->function[1].bias * s->n[b];
+		if (length > 0)
+			value += traits_block_share[b] * m->function[0].scale * s->sum[b][m->column] / sqrt(length);
+	}
+	return value;
+}
+
+void model_probability(const struct model *m, const struct model_sums *s, double p[MODEL_LABELS])
+{
+	double total = 0;
+	if (m->labels_n == 2) {
+		double value = m->functions_n == 2 ? model_value_in_blocks(m, s) : model_value(m, 0, s);
+		p[0] = 1 / (1 + exp(m->function[0].a * value + m->function[0].b));
 		p[1] = 1 - p[0];
 		return;
+	}
+	for (uint32_t i = 0; i < m->functions_n; i++) {
+		p[i] = 1 / (1 + exp(m->function[i].a * model_value(m, i, s) + m->function[i].b));
+		total += p[i];
 	}
 	for (uint32_t i = 0; i < m->functions_n; i++)
 		p[i] = total > 0 ? p[i] / total : 1.0 / m->functions_n;

@@ -49,7 +49,7 @@ static void the_shipped_model_is_read(void **state)
 	assert_int_equal(model_load(&m, MODELS "/spam.model", weight, 0, 8, why, sizeof why), 0);
 	assert_string_equal(m.label[0], "spam");
 	assert_string_equal(m.label[1], "not_spam");
-	assert_int_equal(m.functions_n, 1);
+	assert_int_equal(m.functions_n, 2); /* weights and lengths */
 }
 
 static void a_missing_file_is_named(void **state)
@@ -87,9 +87,9 @@ static void probabilities_add_up_to_one(void **state)
 {
 	struct model m;
 	double p[MODEL_LABELS], total = 0;
-	int32_t sum[8] = {40000, -90000, 7, 100000};
+	struct model_sums sums = {.n = {5, 5, 80, 10}, .sum = {[TRAITS_BODY] = {40000, -90000, 7, 100000}}};
 	assert_int_equal(model_load(&m, MODELS "/category.model", weight, 0, 8, why, sizeof why), 0);
-	model_probability(&m, sum, 100, p);
+	model_probability(&m, &sums, p);
 	for (uint32_t i = 0; i < m.labels_n; i++)
 		total += p[i];
 	assert_true(total > 0.999999 && total < 1.000001);

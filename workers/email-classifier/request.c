@@ -97,6 +97,10 @@ static int request_member(struct reading *g, struct span name)
 		return request_text(g, "subject", r->subject, sizeof r->subject, &r->mail.subject, &g->has_fields);
 	if (request_is(name, "from"))
 		return request_text(g, "from", r->from, sizeof r->from, &r->mail.from, &g->has_fields);
+	if (request_is(name, "message_id")) { /* alone it is no mail */
+		int unused;
+		return request_text(g, "message_id", r->message_id, sizeof r->message_id, &r->mail.message_id, &unused);
+	}
 	if (request_is(name, "types"))
 		return request_types(g);
 	if (request_is(name, "confidence_threshold"))

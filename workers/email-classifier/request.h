@@ -1,7 +1,7 @@
 /* request.h - the input of email.classify: JSON text into a mail, the questions and the threshold.
  *
  * {"email_content": "Subject: …\nFrom: …\nBody: …" or a body alone, …}   as a person calls it
- * {"subject": …, "from": …, "text": …, …}                                an item of email.parse; other members are stepped over
+ * {"subject": …, "from": …, "message_id": …, "text": …, …}                                an item of email.parse; other members are stepped over
  * and with either: "types": [names], all seven when absent; "confidence_threshold": 0 to 1. */
 #pragma once
 
@@ -16,7 +16,7 @@ struct request {
 	enum type_id asked[TYPES_N];
 	int asked_n;
 	double threshold; /* negative when the request has none */
-	char subject[REQUEST_LINE], from[REQUEST_LINE], text[REQUEST_TEXT];
+	char subject[REQUEST_LINE], from[REQUEST_LINE], message_id[REQUEST_LINE], text[REQUEST_TEXT];
 };
 
 /* 0, or -1 with a sentence for the caller in `why`. */

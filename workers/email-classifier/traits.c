@@ -4,12 +4,25 @@
 #include <string.h>
 #include "words.h"
 
-enum { PLACE_BODY = 1, PLACE_SUBJECT, PLACE_SENDER, PLACE_STAT, PLACE_LINK, PLACE_CAPS };
+enum { PLACE_BODY = 1, PLACE_SUBJECT, PLACE_SENDER, PLACE_STAT, PLACE_LINK, PLACE_CAPS, PLACE_SENDER_HOST };
+
+#define SUBJECT_WORDS 64
+#define LINK_DOMAINS  32
+
+const double traits_block_share[TRAITS_BLOCKS] = {
+	[TRAITS_SUBJECT] = 0.6, [TRAITS_SENDER] = 0.5, [TRAITS_BODY] = 1, [TRAITS_LOOK] = 0.5};
 
 struct reading {
 	struct traits *f;
 	uint32_t place, last; /* last: the hash of the word before, 0 at a beginning */
 	uint32_t letters, capitals, digits, bangs, money, links, tags, lines, quoted;
+	uint32_t domain, name; /* of the sender: hashes, as words_domain makes them; 0 when unknown */
+	uint32_t name_said; /* how often the body has the sender's name as a word */
+	uint32_t web, web_own, web_number; /* links; those into the sender's domain; those to a bare address */
+	uint32_t domains_n, seen[LINK_DOMAINS];
+	uint32_t longest; /* line of the body, bytes */
+	const char *line;
+	uint32_t subject_n, subject[SUBJECT_WORDS];
 };
 
 static uint32_t traits_mix(uint32_t a, uint32_t b)
@@ -37,7 +50,7 @@ static void traits_add(struct traits *f, uint32_t hash)
 
 static void traits_stat(struct reading *r, uint32_t which, uint32_t value)
 {
-	if (r->f->looks_n < 32)
+	if (r->f->looks_n < TRAITS_LOOKS)
 		r->f->look[r->f->looks_n++] = traits_mix(PLACE_STAT, which * 64 + value);
 }
 
@@ -57,14 +70,34 @@ static uint32_t traits_share(uint32_t part, uint32_t of) /* 0 nothing, then 1..7
 	return bin;
 }
 
+static void traits_link(struct reading *r, uint32_t domain)
+{
+	uint32_t i = 0;
+	r->web++;
+	r->web_own += domain && domain == r->domain;
+	r->web_number += !domain;
+	while (i < r->domains_n && r->seen[i] != domain)
+		i++;
+	if (i == r->domains_n && i < LINK_DOMAINS)
+		r->seen[r->domains_n++] = domain;
+}
+
+static void traits_line(struct reading *r, const char *at)
+{
+	if (r->line && (size_t)(at - r->line) > r->longest)
+		r->longest = (uint32_t)(at - r->line);
+	r->line = at;
+}
+
 static void traits_word(void *context, const struct word *w)
 {
 	struct reading *r = context;
 	switch (w->kind) {
 	case WORD_TEXT:
 		traits_add(r->f, traits_mix(r->place, w->hash));
-		if (r->place == PLACE_SUBJECT) /* what is true of a word in the body holds here too */
-			traits_add(r->f, traits_mix(PLACE_BODY, w->hash));
+		if (r->place == PLACE_SUBJECT && r->subject_n < SUBJECT_WORDS)
+			r->subject[r->subject_n++] = w->hash;
+		r->name_said += w->hash == r->name;
 		if (r->last)
 			traits_add(r->f, traits_mix(r->place + 16, traits_mix(r->last, w->hash)));
 		if (w->capitals == w->size && w->size > 3)
@@ -82,8 +115,11 @@ static void traits_word(void *context, const struct word *w)
 		r->money += w->first == '$';
 		break;
 	case WORD_HOST:
-		traits_add(r->f, traits_mix(PLACE_LINK, w->hash));
+		traits_add(r->f, traits_mix(r->place == PLACE_SENDER ? PLACE_SENDER_HOST : PLACE_LINK, w->hash));
 		r->links++;
+		break;
+	case WORD_LINK:
+		traits_link(r, w->hash);
 		break;
 	case WORD_TAG:
 		r->tags++;
@@ -91,6 +127,7 @@ static void traits_word(void *context, const struct word *w)
 	case WORD_LINE:
 		r->lines++;
 		r->quoted += w->first == '>';
+		traits_line(r, w->at);
 		break;
 	}
 }
@@ -159,44 +196,97 @@ static void traits_read_from(struct reading *r, struct span from)
 {
 	const char *at = from.size ? memchr(from.at, '@', from.size) : NULL;
 	r->place = PLACE_SENDER;
+	r->last = 0;
 	if (!from.size)
 		return;
+	from.size = from.size < 1000 ? from.size : 1000;
+	at = at && at < from.at + from.size ? at : NULL;
 	size_t digits = 0, host = 0, local = at ? (size_t)(at - from.at) : 0;
 	while (at && at + 1 + host < from.at + from.size && !strchr("> \t)\"", at[1 + host]))
 		host++;
 	for (size_t i = local; i > 0 && from.at[i - 1] != '<' && from.at[i - 1] != ' '; i--)
 		digits += from.at[i - 1] >= '0' && from.at[i - 1] <= '9';
 	words_read(from.at, at ? local : from.size, traits_word, r);
-	if (at)
+	if (at) {
 		words_host(at + 1, host, traits_word, r);
+		r->domain = words_domain(at + 1, host, &r->name);
+	}
 	traits_stat(r, 6, digits < 5 ? (uint32_t)digits : 5);
 	traits_stat(r, 7, memchr(from.at, '<', from.size) != NULL);
 }
 
+/* Does the message's identity, which his own server gives it, name the sender's domain? */
+static void traits_read_id(struct reading *r, struct span id)
+{
+	const char *at = id.size ? memchr(id.at, '@', id.size) : NULL;
+	size_t host = 0;
+	uint32_t name;
+	while (at && at + 1 + host < id.at + id.size && !strchr("> \t", at[1 + host]))
+		host++;
+	if (at)
+		traits_stat(r, 17, words_domain(at + 1, host, &name) == r->domain);
+}
+
+/* Whether the links lead to where the sender says that he is. */
+static void traits_links(struct reading *r, uint32_t words)
+{
+	traits_stat(r, 18, traits_log2(r->domains_n));
+	traits_stat(r, 19, traits_share(r->web, words));
+	traits_stat(r, 20, r->web_number > 0);
+	if (!r->domain)
+		return;
+	traits_stat(r, 21, !r->web_own ? 0 : r->web_own == r->web ? 3 : r->web_own * 2 >= r->web ? 2 : 1);
+	traits_stat(r, 22, r->name_said < 3 ? r->name_said : 3);
+}
+
+static void traits_read_body(struct reading *r, struct span text)
+{
+	struct traits *f = r->f;
+	uint32_t before = f->words_n;
+	r->place = PLACE_BODY;
+	for (uint32_t i = 0; i < r->subject_n; i++) /* what is true of a word in the body holds in the subject, too */
+		traits_add(f, traits_mix(PLACE_BODY, r->subject[i]));
+	words_read(text.at, text.size, traits_word, r);
+	if (text.size)
+		traits_line(r, text.at + text.size);
+	uint32_t words = f->words_n - before;
+	traits_stat(r, 8, traits_share(r->capitals, r->letters));
+	traits_stat(r, 9, traits_share(r->digits, r->letters + r->digits));
+	traits_stat(r, 10, traits_share(r->bangs, words));
+	traits_stat(r, 11, traits_log2(r->money));
+	traits_stat(r, 12, traits_log2(words));
+	traits_stat(r, 13, traits_log2(r->links));
+	traits_stat(r, 14, traits_share(r->quoted, r->lines));
+	traits_stat(r, 15, traits_share(f->foreign_n, f->words_n));
+	traits_stat(r, 16, r->tags > 3);
+	traits_links(r, words);
+	traits_stat(r, 23, traits_log2(r->longest));
+	traits_stat(r, 24, traits_log2(r->lines ? (uint32_t)text.size / r->lines : 0));
+	traits_stat(r, 25, traits_log2(r->lines));
+	traits_stat(r, 26, words ? (r->letters / words < 15 ? r->letters / words : 15) : 0);
+}
+
 void traits_read(struct traits *f, const struct mail *m)
 {
-	struct reading r = {.f = f};
+	struct reading r = {.f = f}, body = {.f = f};
 	f->n = f->looks_n = f->words_n = f->foreign_n = 0;
 	memset(f->set, 0, sizeof f->set);
 	traits_read_subject(&r, m->subject);
+	f->end[TRAITS_SUBJECT] = f->n;
 	traits_read_from(&r, m->from);
-	r = (struct reading){.f = f, .place = PLACE_BODY};
-	uint32_t before = f->words_n;
+	traits_read_id(&r, m->message_id);
+	f->end[TRAITS_SENDER] = f->n;
+	body.domain = r.domain;
+	body.name = r.name;
+	body.subject_n = r.subject_n;
+	memcpy(body.subject, r.subject, sizeof body.subject);
 	struct span text = {m->text.at, m->text.size < TRAITS_TEXT ? m->text.size : TRAITS_TEXT};
-	words_read(text.at, traits_without_footer(text), traits_word, &r);
-	uint32_t words = f->words_n - before;
-	traits_stat(&r, 8, traits_share(r.capitals, r.letters));
-	traits_stat(&r, 9, traits_share(r.digits, r.letters + r.digits));
-	traits_stat(&r, 10, traits_share(r.bangs, words));
-	traits_stat(&r, 11, traits_log2(r.money));
-	traits_stat(&r, 12, traits_log2(words));
-	traits_stat(&r, 13, traits_log2(r.links));
-	traits_stat(&r, 14, traits_share(r.quoted, r.lines));
-	traits_stat(&r, 15, traits_share(f->foreign_n, f->words_n));
-	traits_stat(&r, 16, r.tags > 3);
-	uint32_t words_end = f->n < TRAITS_MAX - 32 ? f->n : TRAITS_MAX - 32;
-	f->n = words_end;
+	text.size = traits_without_footer(text);
+	traits_read_body(&body, text);
+	f->n = f->n < TRAITS_MAX - TRAITS_LOOKS ? f->n : TRAITS_MAX - TRAITS_LOOKS;
+	f->end[TRAITS_BODY] = f->n;
 	for (uint32_t i = 0; i < f->looks_n; i++)
 		traits_add(f, f->look[i]);
-	f->looks_n = f->n - words_end;
+	f->looks_n = f->n - f->end[TRAITS_BODY];
+	f->end[TRAITS_LOOK] = f->n;
 }

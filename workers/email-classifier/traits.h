@@ -1,4 +1,4 @@
-/* traits.h - one message as a set of numbers below 2^18: words, pairs of words, and what the text looks like.
+/* traits.h - one message as a set of numbers below 2^20: words, pairs of words, and what the text looks like.
  *
  * One pass, no allocation, and the same for every model, so that seven answers cost one reading. A number is the hash of the
  * thing and of where it stands (subject, body, sender). The set is not counted: a word said nine times is in it once.
@@ -10,20 +10,28 @@
 #include <stdint.h>
 #include "mail.h"
 
-#define TRAITS_VERSION 1u
-#define TRAITS_BITS	   18
+#define TRAITS_VERSION 2u
+#define TRAITS_BITS	   20
 #define TRAITS_MAX	   4096u /* further ones are ignored */
 #define TRAITS_TEXT	   16384u /* bytes of the body that are read */
 #define TRAITS_SET	   8192u /* slots: a power of two, at least 2 * TRAITS_MAX */
 
+#define TRAITS_LOOKS 48
+
+/* Where the mail says it. Features of a block stand together, in this order. */
+enum traits_block { TRAITS_SUBJECT, TRAITS_SENDER, TRAITS_BODY, TRAITS_LOOK, TRAITS_BLOCKS };
+
+/* What each may say at most, in a model that judges them one by one (model.h). */
+extern const double traits_block_share[TRAITS_BLOCKS];
+
 struct traits {
-	uint32_t
-		n; /* how many in index[]: first those of words, then, the last looks_n, those of what the text looks like */
+	uint32_t n; /* how many in index[] */
+	uint32_t end[TRAITS_BLOCKS]; /* where in index[] each block ends */
 	uint32_t looks_n;
 	uint32_t words_n; /* words read, of subject and body */
 	uint32_t foreign_n; /* of these, how many hold a byte above 127 */
 	uint32_t index[TRAITS_MAX];
-	uint32_t look[32]; /* private: looks until the end */
+	uint32_t look[TRAITS_LOOKS]; /* private: looks until the end */
 	uint32_t set[TRAITS_SET]; /* private: what is there already: 48 KiB in all, so not for a small stack */
 };
 

@@ -82,6 +82,23 @@ void words_host(const char *host, size_t size, WORDS_SINK(sink), void *context)
 	words_give(sink, context, WORD_HOST, words_hash(host + pair, size - pair) + 1, host, size);
 }
 
+uint32_t words_domain(const char *host, size_t size, uint32_t *name)
+{
+	size_t dot[3] = {0}, n = 0, letters = 0; /* where the last three labels begin */
+	*name = 0;
+	for (size_t i = size; i > 0; i--) {
+		letters += (words_class_at(host + i - 1) & (LETTER | CAPITAL)) != 0;
+		if (n < 3 && (i == 1 || host[i - 2] == '.'))
+			dot[n++] = i - 1;
+	}
+	if (!letters || n < 2)
+		return 0;
+	int country = n == 3 && size - dot[0] == 2 && dot[0] - dot[1] <= 4; /* "co.uk" is nobody's */
+	size_t from = dot[country ? 2 : 1], end = dot[country ? 1 : 0] - 1;
+	*name = words_hash(host + from, end - from);
+	return words_hash(host + from, size - from);
+}
+
 /* One word; returns its end. */
 static const char *words_text(const char *at, const char *end, WORDS_SINK(sink), void *context)
 {
@@ -130,7 +147,11 @@ static const char *words_link(const char *at, const char *end, WORDS_SINK(sink),
 	const char *host = at + skip, *stop = words_host_end(host, end);
 	while (stop > host && stop[-1] == '.')
 		stop--;
-	words_host(host, (size_t)(stop - host), sink, context);
+	struct word link = {.kind = WORD_LINK, .size = (uint32_t)(stop - host), .first = *at, .at = host};
+	uint32_t name;
+	link.hash = words_domain(host, link.size, &name);
+	sink(context, &link);
+	words_host(host, link.size, sink, context);
 	while (stop < end && (uint8_t)*stop > ' ' && *stop != '>' && *stop != '"' && *stop != ')')
 		stop++;
 	return stop;

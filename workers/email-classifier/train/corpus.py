@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""corpus.py - a folder of labelled mail becomes training lines: {"id","group","y","subject","from","text"}, one a message.
+"""corpus.py - a folder of labelled mail becomes training lines: {"id","group","y","subject","from","message_id","text"}, one a message.
 
 DIR holds ham.mbox and spam.mbox. The messages are read by the worker that reads them in production, `email.parse`, so that a
 model sees exactly what it will be asked about. Near-identical messages get one `group`; groups, not messages, are what the
@@ -66,7 +66,7 @@ def main():
     rows = []
     for folder in ("ham", "spam"):
         for item in items(args.parser, f"{args.mail}/{folder}.mbox"):
-            row = {"id": identity(item), **{k: item.get(k) or "" for k in ("subject", "from", "text")}}
+            row = {"id": identity(item), **{k: item.get(k) or "" for k in ("subject", "from", "message_id", "text")}}
             row["y"] = {"ham": "not_spam", "spam": "spam"}[folder] if args.type == "spam" else labels.get(row["id"], default)
             rows.append(row)
     for row, group in zip(rows, groups([r["subject"] + "\n" + r["text"] for r in rows])):

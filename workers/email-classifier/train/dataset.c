@@ -29,9 +29,13 @@ static int dataset_by_index(const void *a, const void *b)
 	return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : *(const uint32_t *)a > *(const uint32_t *)b;
 }
 
-static void dataset_add(struct dataset *d, json_t *line, int label, int only_train, struct traits *f)
+static void dataset_add(struct dataset *d, json_t *line, int label, int only_train, int bare, struct traits *f)
 {
-	struct mail m = {dataset_text(line, "subject"), dataset_text(line, "from"), dataset_text(line, "text")};
+	struct mail m = {.subject = dataset_text(line, "subject"),
+		.from = dataset_text(line, "from"),
+		.text = dataset_text(line, "text")};
+	if (!bare)
+		m.message_id = dataset_text(line, "message_id");
 	const char *group = json_string_value(json_object_get(line, "group")),
 			   *id = json_string_value(json_object_get(line, "id"));
 	if (d->n == d->room) {
@@ -42,15 +46,24 @@ static void dataset_add(struct dataset *d, json_t *line, int label, int only_tra
 	struct sample *s = memset(&d->sample[d->n++], 0, sizeof *s);
 	s->n = f->n;
 	s->index = malloc(f->n * sizeof *s->index);
-	memcpy(s->index, f->index, f->n * sizeof *s->index);
+	s->block = malloc(f->n);
+	for (uint32_t i = 0, b = 0; i < s->n; i++) { /* the block rides in the low bits while they are sorted */
+		while (i >= f->end[b])
+			b++;
+		s->index[i] = f->index[i] << 2 | b;
+	}
 	qsort(s->index, s->n, sizeof *s->index, dataset_by_index);
+	for (uint32_t i = 0; i < s->n; i++) {
+		s->block[i] = s->index[i] & 3;
+		s->index[i] >>= 2;
+	}
 	s->group = dataset_hash(group ? group : "");
 	s->label = label;
 	s->only_train = only_train;
 	snprintf(s->id, sizeof s->id, "%s", id ? id : "");
 }
 
-void dataset_read(struct dataset *d, const char *path, char *const *labels, int labels_n)
+void dataset_read(struct dataset *d, const char *path, char *const *labels, int labels_n, int bare)
 {
 	int only_train = *path == '+';
 	FILE *file = fopen(path + only_train, "re");
@@ -68,7 +81,7 @@ void dataset_read(struct dataset *d, const char *path, char *const *labels, int 
 		const char *y = json_string_value(json_object_get(line, "y"));
 		for (int i = 0; y && i < labels_n; i++)
 			if (!strcmp(y, labels[i]))
-				dataset_add(d, line, i, only_train, f);
+				dataset_add(d, line, i, only_train, bare, f);
 		json_decref(line);
 	}
 	free(text);
