@@ -52,6 +52,27 @@ static void an_html_tag_is_no_word_but_an_address_in_angles_is(void **state)
 	assert_int_equal(b.words_n, 4);
 }
 
+static void blocks_stand_one_after_the_other(void **state)
+{
+	read_text(&a, "hello there", "see http://www.y.org/x and http://10.0.0.1/");
+	for (int i = 1; i < TRAITS_BLOCKS; i++)
+		assert_true(a.end[i] > a.end[i - 1]);
+	assert_int_equal(a.end[TRAITS_LOOK], a.n);
+	assert_int_equal(a.end[TRAITS_LOOK] - a.end[TRAITS_BODY], a.looks_n);
+}
+
+static void a_message_id_of_the_senders_domain_is_told_from_another(void **state)
+{
+	struct mail m = {{"hi", 2}, {"x@mail.y.org", 12}, {"text", 4}, {"<1@host.y.org>", 14}};
+	traits_read(&a, &m);
+	m.message_id = (struct span){"<2@deep.host.y.org>", 19};
+	traits_read(&b, &m);
+	assert_true(has_same());
+	m.message_id = (struct span){"<2@elsewhere.com>", 17};
+	traits_read(&b, &m);
+	assert_false(has_same());
+}
+
 static void a_set_holds_a_thing_once(void **state)
 {
 	read_text(&a, "", "spam spam spam spam spam");
@@ -89,6 +110,8 @@ int main(void)
 		cmocka_unit_test(the_footer_of_a_list_is_not_read),
 		cmocka_unit_test(the_tag_of_a_list_is_not_read),
 		cmocka_unit_test(an_html_tag_is_no_word_but_an_address_in_angles_is),
+		cmocka_unit_test(blocks_stand_one_after_the_other),
+		cmocka_unit_test(a_message_id_of_the_senders_domain_is_told_from_another),
 		cmocka_unit_test(a_set_holds_a_thing_once),
 		cmocka_unit_test(any_bytes_stay_within_the_limits),
 	};
