@@ -140,7 +140,7 @@ static int start_detached(const struct places *p)
 	snprintf(log, sizeof log, "%s/reeved.log", p->data_dir);
 	client_socket = p->socket;
 	if (client_reachable("/livez"))
-		return complain(EXIT_FAILED, "a daemon listens on %s already", p->socket);
+		return complain(EXIT_FAILED, "another process listens on %s; stop it or choose another socket", p->socket);
 	if (mkdir(p->data_dir, 0700) != 0 && errno != EEXIST)
 		return complain(EXIT_FAILED, "%s: %m", p->data_dir);
 	pid_t child = fork();
