@@ -103,6 +103,7 @@ struct link_host {
 	struct link_job *ready, **ready_end, *free_jobs;
 	struct link_serial *serial;
 	unsigned idle, running, unsettled;
+	unsigned blocked; /* handlers that wait for an answer of the engine */
 	unsigned threads_woken; /* of the idle threads: on their way */
 	int64_t mean_ns; /* of what handlers take, a moving average */
 	uint64_t numbers; /* of calls and blobs */
@@ -130,6 +131,7 @@ void link_jobs_wake(struct link_host *h); /* after all JOB frames that were ther
 bool link_jobs_wait(
 	const struct link_host *h); /* jobs wait although a thread is idle: see again soon, link_jobs_wake_one */
 void link_jobs_wake_one(struct link_host *h);
+void link_block(struct link_host *h, pthread_cond_t *until); /* a handler waits; others may begin meanwhile */
 void link_job_cancel(struct link_host *h, struct link_job *j, bool forget);
 void link_job_cancel_all(struct link_host *h);
 void link_job_settled(struct link_host *h, struct link_job *j);

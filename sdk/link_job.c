@@ -250,9 +250,17 @@ void link_jobs_wake_one(struct link_host *h)
 
 void link_jobs_wake(struct link_host *h)
 {
-	bool awake = h->thread_n > h->idle || h->threads_woken;
+	bool awake = h->thread_n > h->idle + h->blocked || h->threads_woken;
 	if (!awake || h->mean_ns >= LINK_LONG_NS)
 		link_jobs_wake_one(h);
+}
+
+void link_block(struct link_host *h, pthread_cond_t *until)
+{
+	h->blocked++;
+	link_jobs_wake_one(h);
+	pthread_cond_wait(until, &h->lock);
+	h->blocked--;
 }
 
 bool link_jobs_wait(const struct link_host *h)

@@ -134,7 +134,7 @@ static int link_emit(struct reeve_job *job, uint64_t key, const void *data, size
 		return REEVE_E_NO_MEMORY;
 	pthread_mutex_lock(&h->lock);
 	while (j->unanswered >= j->window && !atomic_load(&j->a.cancelled) && j->item_outcome == REEVE_OK)
-		pthread_cond_wait(&j->wake, &h->lock);
+		link_block(h, &j->wake);
 	if (j->item_outcome != REEVE_OK)
 		rc = j->item_outcome;
 	else if (attempt_cancelled(job))
@@ -224,9 +224,9 @@ static void wait_for(struct link_host *h, struct link_waiter *w)
 
 	w->next = h->waiters;
 	h->waiters = w;
-	link_wake(h);
+	link_flush(h); /* here: by way of the I/O thread it would take twice as long */
 	while (!w->done && !atomic_load(&w->job->a.cancelled))
-		pthread_cond_wait(&w->job->wake, &h->lock);
+		link_block(h, &w->job->wake);
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
@@ -282,7 +282,7 @@ static int link_call(
 		return REEVE_E_NO_MEMORY;
 	pthread_mutex_lock(&h->lock);
 	while (!h->online && !atomic_load(&j->a.cancelled))
-		pthread_cond_wait(&h->came_online, &h->lock);
+		link_block(h, &h->came_online);
 	c.call = w.number = ++h->numbers;
 	message_put_call(&message, &c);
 	link_put(h, FRAME_CALL, j->a.number, &message, NULL, 0);

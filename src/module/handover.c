@@ -91,7 +91,7 @@ static void hand_out(struct handover *h)
 	pthread_mutex_lock(&u->lock);
 	move(&h->given, &u->queue);
 	/* One that is awake comes to them by itself, and soon, unless handlers take long. */
-	bool awake = u->threads > u->idle || u->woken;
+	bool awake = u->threads > u->idle + u->blocked || u->woken;
 	bool wake = !list_empty(&u->queue) && (!awake || u->mean_ns >= UNIT_LONG_NS) && unit_may_wake(u);
 	pthread_mutex_unlock(&u->lock);
 	if (wake) /* without the lock, or the thread would wake only to wait for it */

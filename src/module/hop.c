@@ -154,7 +154,9 @@ int hop_call(struct task *t, const char *capability, const void *data, size_t si
 	if (size)
 		memcpy(h->text + name_size, data, size);
 	loop_post(root->unit->host->options.loop, &h->message);
+	unit_block(root->unit);
 	wait_answer(h, root);
+	unit_unblock(root->unit);
 	pthread_mutex_lock(&root->lock);
 	int outcome = h->done ? h->outcome : REEVE_E_CANCELLED;
 	if (h->done && (outcome == REEVE_OK || outcome == REEVE_E_REMOTE)) {

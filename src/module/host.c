@@ -218,8 +218,13 @@ static int host_emit(struct reeve_job *job, uint64_t key, const void *data, size
 	if (t->root != t)
 		return REEVE_OK; /* a call's items have no reader */
 	pthread_mutex_lock(&t->lock);
+	bool wait = t->out >= t->window;
+	if (wait)
+		unit_block(t->unit);
 	while (t->out >= t->window && t->item_error == REEVE_OK && !atomic_load(&t->attempt.cancelled))
 		pthread_cond_wait(&t->change, &t->lock);
+	if (wait)
+		unit_unblock(t->unit);
 	int rc = t->item_error;
 	if (rc == REEVE_OK && host_cancelled(job))
 		rc = REEVE_E_CANCELLED;

@@ -65,6 +65,7 @@ struct unit {
 	bool *serial_busy; /* for each capability */
 	bool closing;
 	unsigned idle, threads, direct_calls;
+	unsigned blocked; /* handlers that wait for the loop */
 	unsigned woken; /* of the idle ones: on their way */
 	int64_t mean_ns; /* of what handlers take, a moving average */
 	atomic_uint logs, logs_dropped;
@@ -137,6 +138,10 @@ static inline bool unit_may_wake(struct unit *u) /* under u->lock; true: the cal
 	u->woken++;
 	return true;
 }
+
+/* thread.c: around a handler's wait for the loop; others may begin meanwhile. Any thread. */
+void unit_block(struct unit *u);
+void unit_unblock(struct unit *u);
 
 /* handover.c (loop thread) */
 struct handover *handover_new(struct unit *u);

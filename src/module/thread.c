@@ -82,6 +82,23 @@ static void run_unlocked(struct unit *u, struct task *t)
 	u->mean_ns += (took_ns - u->mean_ns) / 8;
 }
 
+void unit_block(struct unit *u)
+{
+	pthread_mutex_lock(&u->lock);
+	u->blocked++;
+	bool wake = !list_empty(&u->queue) && unit_may_wake(u);
+	pthread_mutex_unlock(&u->lock);
+	if (wake)
+		pthread_cond_signal(&u->work);
+}
+
+void unit_unblock(struct unit *u)
+{
+	pthread_mutex_lock(&u->lock);
+	u->blocked--;
+	pthread_mutex_unlock(&u->lock);
+}
+
 static void *handler(void *argument)
 {
 	struct unit *u = argument;
