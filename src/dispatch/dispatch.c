@@ -131,12 +131,12 @@ static bool has_room(const struct seat *s)
 }
 
 /* The one with the least in flight, in proportion to what it can do at once. */
-static struct offer *pick(struct route *r)
+static struct offer *pick(struct route *r, bool call)
 {
 	struct offer *best = NULL;
 	for (size_t k = 0; k < r->offer_n; k++) {
 		const struct instance *i = r->offers[k].seat->instance;
-		if (!has_room(r->offers[k].seat))
+		if (!has_room(r->offers[k].seat) || (r->offers[k].seat->alone && !call))
 			continue;
 		if (!best ||
 			i->in_flight * best->seat->instance->concurrency < best->seat->instance->in_flight * i->concurrency)
@@ -145,19 +145,48 @@ static struct offer *pick(struct route *r)
 	return best;
 }
 
+/* One that waited to run alone, and now can. */
+static struct work *now_alone(struct route *r)
+{
+	for (size_t k = 0; k < r->offer_n; k++) {
+		struct seat *s = r->offers[k].seat;
+		if (s->alone_waits && s->alone->route == r && s->job_n == 0 && has_room(s))
+			return s->alone;
+	}
+	return NULL;
+}
+
+static void give_job(struct work *w)
+{
+	struct seat *s = w->seat;
+	if (work_suspected(w)) {
+		s->alone = w;
+		s->alone_waits = s->job_n > 0;
+	}
+	if (!s->alone_waits)
+		work_give(w);
+}
+
 /* One delivery. False: nothing to give, or nobody with room. */
 static bool give_one(struct dispatch *d, struct route *r)
 {
-	struct offer *o = pick(r);
+	struct work *w = now_alone(r);
+	if (w) {
+		w->seat->alone_waits = false;
+		work_give(w);
+		return true;
+	}
+	bool call = !list_empty(&r->calls);
+	struct offer *o = pick(r, call);
 	if (!o)
 		return false;
-	struct work *w = work_new(d, o->seat, r, o->index);
-	if (!list_empty(&r->calls)) { /* someone waits for an answer right now */
+	w = work_new(d, o->seat, r, o->index);
+	if (call) { /* someone waits for an answer right now */
 		call_give(container_of(r->calls.next, struct call, link), w);
 		return true;
 	}
 	if (r->ready && r->queue && work_lease(w)) {
-		work_give(w);
+		give_job(w);
 		return true;
 	}
 	r->ready = false;
@@ -304,6 +333,8 @@ void dispatch_instance_gone(struct dispatch *d, struct instance *i)
 		list_remove(at);
 		w->seat = NULL;
 	}
+	if (s->alone_waits)
+		work_return(s->alone);
 	i->dispatch_data = NULL;
 	heap_remove(&d->timers, &s->retry);
 	free(s);

@@ -76,7 +76,7 @@ static void r_call_done(
 }
 
 static const struct runner_ops runner = {
-	"fake", r_start, r_stop, r_kill, r_deliver, r_cancel, NULL, r_item_done, r_settled, r_call_done};
+	"fake", true, r_start, r_stop, r_kill, r_deliver, r_cancel, NULL, r_item_done, r_settled, r_call_done};
 
 static int64_t now_ms(void *context)
 {
@@ -287,6 +287,75 @@ static void an_instance_with_long_handlers_is_given_nothing_ahead(void **state)
 	assert_int_equal(f.given_n, 3);
 	finish(f.given[1], "1");
 	assert_int_equal(f.given_n, 4);
+}
+
+/* Two jobs begun in one instance that crashed; all that was given later begins at given[3]. */
+static void crash_with_two_in_hand(void)
+{
+	static const struct job_error error = {"crashed", "ended by signal 11", 1};
+	instance(0, 0);
+	submit(2);
+	assert_int_equal(f.given_n, 2);
+	start(f.given[0]);
+	start(f.given[1]);
+	f.given[0]->events->lost(f.given[0], &error);
+	f.given[1]->events->lost(f.given[1], &error);
+	gone(0);
+	turn();
+}
+
+static void jobs_that_saw_a_crash_together_run_one_by_one(void **state)
+{
+	crash_with_two_in_hand();
+	instance(1, 0);
+	submit(1); /* an innocent one waits as long as a suspect runs */
+	assert_int_equal(f.given_n, 3);
+	start(f.given[2]);
+	finish(f.given[2], "1");
+	assert_int_equal(f.given_n, 4);
+	finish(f.given[3], "2");
+	assert_int_equal(f.given_n, 5);
+	finish(f.given[4], "3");
+	assert_int_equal(f.ended, 3);
+}
+
+static void a_suspect_waits_for_those_that_run_and_others_go_elsewhere(void **state)
+{
+	instance(1, 0);
+	submit(1);
+	assert_int_equal(f.given_n, 1);
+	struct delivery *before = f.given[0];
+	f.given_n = 0;
+	crash_with_two_in_hand(); /* instance 1 is left, with a job that runs: the first suspect waits for that */
+	submit(1);
+	unsigned n = f.given_n;
+	finish(before, "0");
+	assert_int_equal(f.given_n, n + 1); /* the first suspect, alone */
+	instance(2, 0);
+	turn();
+	assert_true(f.given_n > n + 1); /* there is room for the rest */
+}
+
+static void a_suspect_that_waits_can_be_cancelled_and_goes_back_when_its_instance_ends(void **state)
+{
+	instance(1, 0);
+	submit(1);
+	struct delivery *before = f.given[0];
+	f.given_n = 0;
+	crash_with_two_in_hand();
+	uint64_t suspect = f.last_id;
+	assert_int_equal(queue_cancel(f.qs, suspect, f.now, NULL, NULL, NULL), E_OK);
+	turn();
+	before->events->lost(before, NULL);
+	gone(1); /* the other suspect waited there */
+	turn();
+	f.given_n = 0;
+	instance(2, 0);
+	turn();
+	assert_int_equal(f.given_n, 1);
+	assert_int_equal(f.instances[2]->in_flight, 1);
+	finish(f.given[0], "1");
+	assert_int_equal(f.given_n, 2);
 }
 
 static void the_least_busy_instance_is_given_the_next_job(void **state)
@@ -633,6 +702,9 @@ int main(void)
 		CASE(jobs_wait_for_the_first_instance),
 		CASE(an_instance_never_has_more_than_concurrency_and_prefetch),
 		CASE(an_instance_with_long_handlers_is_given_nothing_ahead),
+		CASE(jobs_that_saw_a_crash_together_run_one_by_one),
+		CASE(a_suspect_waits_for_those_that_run_and_others_go_elsewhere),
+		CASE(a_suspect_that_waits_can_be_cancelled_and_goes_back_when_its_instance_ends),
 		CASE(the_least_busy_instance_is_given_the_next_job),
 		CASE(an_unhealthy_or_draining_instance_is_given_nothing),
 		CASE(a_job_that_was_not_begun_is_given_out_again_without_an_attempt),

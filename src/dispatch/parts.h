@@ -46,6 +46,11 @@ struct seat {
 	size_t route_n;
 	int64_t refused_until_ms;
 	struct heap_node retry; /* in dispatch->timers */
+	unsigned job_n; /* jobs in its instance's hands: in_flight without the calls */
+	/* A job that was in hand when an instance crashed, where nobody knows which one did it, runs with no other job beside it:
+	 * so the next crash is its own, and the innocent do not end as dead letters with the guilty one. */
+	struct work *alone;
+	bool alone_waits; /* for the jobs before it to end; it is leased but not given */
 	bool measured;
 	int64_t
 		mean_us; /* of its handlers' times, a moving average: in whole milliseconds each, so short ones count as 0 */
@@ -125,6 +130,8 @@ void work_give_up(struct work *w); /* its grace is over */
 void work_unref(struct work *w);
 bool work_lease(struct work *w); /* the route's next job becomes its; false: there is none */
 void work_drop(struct work *w); /* one that was never given */
+bool work_suspected(const struct work *w); /* it must run alone: struct seat */
+void work_return(struct work *w); /* it waited to run alone: back into the queue */
 
 /* call.c */
 void call_give(struct call *c, struct work *w);

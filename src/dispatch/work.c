@@ -55,6 +55,11 @@ void work_unref(struct work *w)
 		work_drop(w);
 }
 
+static bool is_job(const struct work *w)
+{
+	return !(w->d.id >> 63);
+}
+
 /* It holds one reference of its own while the runner knows it. */
 void work_give(struct work *w)
 {
@@ -67,6 +72,7 @@ void work_give(struct work *w)
 	else if (!w->d.input.data)
 		w->d.input = (struct bytes){"", 0};
 	i->in_flight++;
+	w->seat->job_n += is_job(w);
 	list_append(&i->deliveries, &w->d.link);
 	w->dispatch->stats.delivered++;
 	w->dispatch->stats.in_flight++;
@@ -117,6 +123,9 @@ static void leave(struct work *w)
 	list_remove(&w->d.link);
 	heap_remove(&w->dispatch->timers, &w->give_up);
 	i->in_flight--;
+	w->seat->job_n -= is_job(w);
+	if (w->seat->alone == w)
+		w->seat->alone = NULL;
 	w->dispatch->stats.in_flight--;
 	seat_wake(w->dispatch, w->seat);
 }
@@ -340,6 +349,31 @@ static const struct delivery_events work_events = {
 	.lost = on_lost,
 };
 
+/* ── one that must run alone ── */
+
+bool work_suspected(const struct work *w)
+{
+	return w->job->crashes > 0 && w->seat->instance->runner->blames_all;
+}
+
+static void stop_waiting(struct work *w)
+{
+	struct seat *s = w->seat;
+	s->alone = NULL;
+	s->alone_waits = false;
+	w->job = NULL;
+	seat_wake(w->dispatch, s);
+	work_drop(w);
+}
+
+void work_return(struct work *w)
+{
+	struct dispatch *d = w->dispatch;
+	struct job *j = w->job;
+	stop_waiting(w);
+	job_release(j, dispatch_now(d));
+}
+
 /* ── taken away ── */
 
 void work_cancel(struct work *w)
@@ -357,7 +391,9 @@ void dispatch_revoke(struct dispatch *d, struct job *j, enum revoke_reason why)
 {
 	struct work *w = j->holder;
 	j->holder = NULL;
-	if (w && !w->over)
+	if (w && w->seat && w->seat->alone == w && w->seat->alone_waits)
+		stop_waiting(w);
+	else if (w && !w->over)
 		work_cancel(w);
 }
 
@@ -393,6 +429,7 @@ enum errcode dispatch_reclaim(struct dispatch *d, struct instance *i, uint64_t j
 	w->d.fence = fence;
 	w->refs++;
 	i->in_flight++;
+	s->job_n++;
 	list_append(&i->deliveries, &w->d.link);
 	d->stats.in_flight++;
 	if (started)

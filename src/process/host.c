@@ -74,6 +74,7 @@ static enum errcode runner_start(struct instance *i, struct err *e)
 }
 
 static const struct runner_ops ops = {.type = "process",
+	.blames_all = true,
 	.start = runner_start,
 	.stop = runner_stop,
 	.kill = runner_kill,

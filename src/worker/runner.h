@@ -53,6 +53,7 @@ struct delivery_events { /* what the runner tells; each is called on the loop th
 
 struct runner_ops {
 	const char *type; /* "process", "module" */
+	bool blames_all; /* when an instance crashes, nobody knows which of its handlers did it */
 	/* Begins; instance_* events (instance.h) tell how it goes on. */
 	enum errcode (*start)(struct instance *i, struct err *e);
 	/* Draining stop: no new work, running handlers get grace_ms, then the whole tree is ended. Idempotent. */

@@ -88,6 +88,26 @@ class Engine(unittest.TestCase):
             self.assertEqual(i["type"], "process")
 
 
+class Poison(unittest.TestCase):
+    timeout_s = 120
+
+    def test_a_job_that_kills_its_worker_does_not_take_those_beside_it_into_the_dead_letters(self):
+        quick = {"jobs": {"retry_delay": "10ms", "retry_cap": "50ms"}}
+        for placement in ("process", "module"):
+            with self.subTest(placement), Daemon(config(worker(placement), **quick)) as d:
+                in_state(d, "running")
+                beside = [submit(d, "sleep", {"ms": 2000}) for n in range(3)]
+                for job in beside:
+                    begun(d, job)
+                poison = submit(d, "crash", {"signal": 11}, delay="100ms")
+                shown = ended(d, poison, 60)
+                self.assertEqual((shown["status"], shown["crashes"]), ("failed", 3))
+                for job in beside:
+                    shown = ended(d, job, 60)
+                    self.assertEqual(shown["status"], "completed", shown)
+                    self.assertLessEqual(shown["crashes"], 1)
+
+
 class Keeper(unittest.TestCase):
     timeout_s = 120
 
