@@ -127,7 +127,9 @@ def run_class(events, path, class_name, ids):
         suite.run(Reporter(out, getattr(cls, "timeout_s", DEFAULT_TIMEOUT_S)))
     for pid in children(os.getpid()):
         with open("/proc/%d/cmdline" % pid, "rb") as f:
-            print("left running, now ended: %s" % f.read().replace(b"\0", b" ").decode(errors="replace"), flush=True)
+            command = f.read().replace(b"\0", b" ").decode(errors="replace")
+        if command:  # a zombie has none; it has ended
+            print("left running, now ended: %s" % command, flush=True)
         end_tree(pid)
     sys.stdout.flush()
     os._exit(0)  # threads that a test left behind do not keep us

@@ -13,6 +13,7 @@
 #ifndef REEVE_PACKAGES
 #define REEVE_PACKAGES "/usr/lib/reeve/workers"
 #endif
+#define INSTALLED "/../libexec/reeve/workers" /* from bin/; meson.build of each worker installs there */
 
 #define DURATION "{\"type\":\"string\",\"format\":\"duration\"}"
 #define LIMITS                                                                                                         \
@@ -177,10 +178,23 @@ static enum errcode read_pipelines(struct settings *s, const struct config *c, s
 	return E_OK;
 }
 
+bool settings_own_workers(char path[PATH_MAX])
+{
+	char own[PATH_MAX] = "";
+	if (readlink("/proc/self/exe", own, sizeof own - 1) < 0)
+		return false;
+	const char *directory = dirname(own);
+	if (snprintf(path, PATH_MAX, "%s/workers", directory) >= PATH_MAX)
+		return false;
+	if (access(path, F_OK) != 0 && strlen(directory) + sizeof INSTALLED <= PATH_MAX)
+		sprintf(path, "%s" INSTALLED, directory);
+	return true;
+}
+
 /* Configured directories first, then the workers that were built or installed with this program. */
 static void read_packages(struct settings *s, const json_t *packages)
 {
-	char own[PATH_MAX] = "", path[PATH_MAX + 16];
+	char path[PATH_MAX];
 	size_t n = 0;
 	for (size_t i = 0; i < json_array_size(packages) && n < SETTINGS_PACKAGES_MAX - 2; i++) {
 		const char *name = json_string_value(json_array_get(packages, i));
@@ -188,10 +202,8 @@ static void read_packages(struct settings *s, const json_t *packages)
 		buf_format(&full, "%s%s%s", *name == '/' ? "" : s->base_dir, *name == '/' ? "" : "/", name);
 		s->packages[n++] = buf_take(&full);
 	}
-	if (readlink("/proc/self/exe", own, sizeof own - 1) > 0) {
-		snprintf(path, sizeof path, "%s/workers", dirname(own));
+	if (settings_own_workers(path))
 		s->packages[n++] = mem_text(path);
-	}
 	s->packages[n++] = mem_text(REEVE_PACKAGES);
 }
 

@@ -42,6 +42,9 @@ struct settings {
 /* o->config NULL: defaults. */
 enum errcode settings_read(const struct options *o, struct settings **out, struct err *e);
 void settings_free(struct settings *s);
+/* The directory of the workers that were built or installed with this program: workers/ beside it, or libexec/reeve/workers/ of
+ * its prefix. False: /proc is not mounted. */
+bool settings_own_workers(char path[PATH_MAX]);
 char *settings_schema(void); /* JSON Schema of the file; the caller's */
 /* The same limits and schema for a worker that comes over the API. */
 enum errcode settings_package_reader(void *context, const char *path, const char *schema, json_t **out, struct err *e);

@@ -8,7 +8,6 @@
 #include "schema/schema.h"
 #include "wire/keeper.h"
 
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -405,12 +404,12 @@ static void on_keeper_lost(void *context)
 static enum errcode open_processes(struct daemon *d, const char *run, const char *scratch, struct err *e)
 {
 	int fd = inherited_fd(KEEPER_ENV_FD);
-	char own[PATH_MAX] = "", exec[PATH_MAX + 32];
+	char workers[PATH_MAX], exec[PATH_MAX + 32];
 	if (fd < 0)
 		return E_OK; /* started alone: modules only */
-	if (readlink("/proc/self/exe", own, sizeof own - 1) < 0)
+	if (!settings_own_workers(workers))
 		return err_set(e, E_IO, "/proc is not mounted");
-	snprintf(exec, sizeof exec, "%s/workers/exec/exec", dirname(own));
+	snprintf(exec, sizeof exec, "%s/exec/exec", workers);
 	struct process_options options = {.loop = d->loop,
 		.blobs = d->blobs,
 		.outputs = d->outputs,

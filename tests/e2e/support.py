@@ -125,9 +125,9 @@ class Daemon:
 
     # --- the command line ---
 
-    def run(self, *args, input=None, patience_s=PATIENCE_S):
+    def run(self, *args, input=None, patience_s=PATIENCE_S, program=binary("reeve")):
         """`reeve ARGS`, whatever its exit code."""
-        return subprocess.run([binary("reeve"), *args], env=self.env, cwd=self.directory, input=input, text=True, timeout=patience_s,
+        return subprocess.run([program, *args], env=self.env, cwd=self.directory, input=input, text=True, timeout=patience_s,
                               stdin=subprocess.DEVNULL if input is None else None, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def reeve(self, *args, code=0, input=None, patience_s=PATIENCE_S):
