@@ -12,12 +12,29 @@ struct op_header { /* stands before the bytes of text, head and body */
 	uint8_t kind, table;
 };
 
-enum { FIRST_ROOM = 448 }; /* a small job with its head fits without growing */
+enum {
+	FIRST_ROOM = 448, /* a small job with its head fits without growing */
+	KEPT_ROOM = 4096,
+	KEPT_MAX = 256,
+};
+
+/* Two batches a job, some dozens on their way: more than malloc keeps at hand, so they are used again. */
+static _Thread_local struct store_batch *kept;
+static _Thread_local unsigned kept_n;
 
 struct store_batch *store_batch_new(void)
 {
-	struct store_batch *b = NEW(struct store_batch);
-	buf_reserve(&b->ops, FIRST_ROOM);
+	struct store_batch *b = kept;
+	if (!b) {
+		b = NEW(struct store_batch);
+		buf_reserve(&b->ops, FIRST_ROOM);
+		return b;
+	}
+	struct buf ops = b->ops;
+	kept = b->next_kept;
+	kept_n--;
+	*b = (struct store_batch){.ops = ops};
+	buf_clear(&b->ops);
 	return b;
 }
 
@@ -25,9 +42,26 @@ void store_batch_free(struct store_batch *b)
 {
 	if (!b)
 		return;
-	buf_fini(&b->ops);
 	free(b->thens);
+	b->thens = NULL;
+	if (kept_n < KEPT_MAX && b->ops.room <= KEPT_ROOM) {
+		b->next_kept = kept;
+		kept = b;
+		kept_n++;
+		return;
+	}
+	buf_fini(&b->ops);
 	free(b);
+}
+
+void batch_forget_kept(void)
+{
+	for (struct store_batch *b; (b = kept);) {
+		kept = b->next_kept;
+		buf_fini(&b->ops);
+		free(b);
+	}
+	kept_n = 0;
 }
 
 bool store_batch_empty(const struct store_batch *b)

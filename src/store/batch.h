@@ -22,6 +22,7 @@ struct store_batch {
 	unsigned generation; /* of the commit; see batch_finish */
 	enum errcode code; /* how it went; set by who applied it */
 	bool held;
+	struct store_batch *next_kept; /* of those that wait for their next use */
 };
 
 struct batch_op {
@@ -33,6 +34,9 @@ struct batch_op {
 
 /* Starts with *at = 0; false at the end. */
 bool batch_next(const struct store_batch *b, size_t *at, struct batch_op *op);
+
+/* Frees what this thread keeps for its next batches: when a store is closed, or the thread ends. */
+void batch_forget_kept(void);
 
 /* Loop thread: calls `done` and the thens with b->code, and frees b unless it was held. */
 void batch_finish(struct store_batch *b);

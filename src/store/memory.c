@@ -269,6 +269,7 @@ static void memory_close(struct store *s)
 	while (m->stats.pending_batches)
 		deliver_run(&m->deliver);
 	memory_free(m);
+	batch_forget_kept();
 }
 
 static const struct store_ops memory_ops = {

@@ -88,6 +88,7 @@ static void *reader_main(void *store)
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
+	batch_forget_kept();
 	return NULL;
 }
 
@@ -221,6 +222,7 @@ static void sqlite_close(struct store *store)
 		gather_flush(s->gather);
 	}
 	store_free(s);
+	batch_forget_kept();
 }
 
 static const struct store_ops sqlite_ops = {
