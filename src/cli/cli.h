@@ -51,7 +51,8 @@ struct args { /* of the command at hand */
 /* main.c */
 extern const char *program_directory; /* where this executable is */
 const char *arg_option(const struct args *a, const char *name); /* NULL: not given; "" for a switch that was */
-void print_command_help(const struct command *c);
+const struct command *find_command(const char *noun, const char *verb); /* or NULL */
+bool is_noun(const char *word); /* one that has verbs */
 const struct command *const *all_commands(void); /* tables, NULL last; each ends with noun NULL */
 
 /* client.c: one request to the daemon over its Unix socket */
@@ -102,6 +103,8 @@ int complain(int code, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
 
 extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[], dead_commands[],
-	pipeline_commands[], run_commands[], blob_commands[], config_commands[], completion_commands[];
+	pipeline_commands[], run_commands[], blob_commands[], config_commands[], help_commands[], completion_commands[];
+void print_help(const char *noun); /* cmd_help.c; NULL: everything */
+void print_command_help(const struct command *c);
 int worker_new(const struct args *a); /* worker_new.c */
 int run_follow(const char *run_id, bool quiet, json_t **run); /* run.c: shows progress until the run is over */

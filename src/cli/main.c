@@ -12,14 +12,15 @@
 const char *program_directory = ".";
 
 static const struct command *const tables[] = {daemon_commands, worker_commands, job_commands, queue_commands,
-	dead_commands, pipeline_commands, run_commands, blob_commands, config_commands, completion_commands, NULL};
+	dead_commands, pipeline_commands, run_commands, blob_commands, config_commands, help_commands, completion_commands,
+	NULL};
 
 const struct command *const *all_commands(void)
 {
 	return tables;
 }
 
-static const struct command *find_command(const char *noun, const char *verb)
+const struct command *find_command(const char *noun, const char *verb)
 {
 	for (size_t t = 0; tables[t]; t++)
 		for (const struct command *c = tables[t]; c->noun; c++)
@@ -28,47 +29,13 @@ static const struct command *find_command(const char *noun, const char *verb)
 	return NULL;
 }
 
-static bool is_noun(const char *word)
+bool is_noun(const char *word)
 {
 	for (size_t t = 0; tables[t]; t++)
 		for (const struct command *c = tables[t]; c->noun; c++)
 			if (*c->verb && strcmp(c->noun, word) == 0)
 				return true;
 	return false;
-}
-
-static void print_usage_line(const struct command *c)
-{
-	char line[128];
-	snprintf(line, sizeof line, "reeve %s%s%s%s%s", c->noun, *c->verb ? " " : "", c->verb, *c->operands ? " " : "",
-		c->operands);
-	printf("  %-46s %s\n", line, c->summary);
-}
-
-static void print_help(const char *noun)
-{
-	if (!noun)
-		printf("reeve: one worker platform, any placement.\n\nUsage: reeve [--socket PATH] [--json] COMMAND ...\n\n");
-	for (size_t t = 0; tables[t]; t++)
-		for (const struct command *c = tables[t]; c->noun; c++)
-			if (!noun || strcmp(noun, c->noun) == 0)
-				print_usage_line(c);
-	printf("\nEvery command takes --help, --json and --socket PATH (or REEVE_SOCKET).\n"
-		   "Exit codes: 0 fine, 1 failed, 2 usage, 3 not running, 4 unknown, 69 daemon unreachable, 75 try again.\n");
-}
-
-void print_command_help(const struct command *c)
-{
-	printf("%s\n\nUsage: reeve %s%s%s %s%s\n", c->summary, c->noun, *c->verb ? " " : "", c->verb,
-		c->options ? "[OPTION...] " : "", c->operands);
-	if (c->options)
-		printf("\n");
-	for (const struct option_spec *o = c->options; o && o->name; o++) {
-		char left[64];
-		snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-			o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
-		printf("  %-30s %s\n", left, o->help);
-	}
 }
 
 /* ── options ── */
@@ -184,11 +151,7 @@ static int run_command(struct args *a, int argc, char **argv, int words)
 {
 	argv[words - 1] = argv[0]; /* getopt names the program in its messages */
 	int code = read_options(a, argc - words + 1, argv + words - 1);
-	if (code < 0)
-		code = a->command->run(a);
-	if (fflush(stdout) != 0 && code == EXIT_OK) /* a full disk behind `>` is no success */
-		return complain(EXIT_FAILED, "stdout: %m");
-	return code;
+	return code >= 0 ? code : a->command->run(a);
 }
 
 static int unknown(const char *noun, const char *verb)
@@ -202,10 +165,8 @@ static int unknown(const char *noun, const char *verb)
 	return complain(EXIT_USAGE, "there is no command \"%s\"; see `reeve --help`", noun);
 }
 
-int main(int argc, char **argv)
+static int find_and_run(int argc, char **argv)
 {
-	find_program_directory();
-	client_socket = getenv("REEVE_SOCKET");
 	struct args a = {0};
 	int first = read_leading(argc, argv, &a);
 	if (first < 0 && strcmp(argv[-first], "--version") == 0)
@@ -222,4 +183,14 @@ int main(int argc, char **argv)
 	if (verb && (a.command = find_command(noun, verb)))
 		return run_command(&a, argc, argv, first + 2);
 	return unknown(noun, verb);
+}
+
+int main(int argc, char **argv)
+{
+	find_program_directory();
+	client_socket = getenv("REEVE_SOCKET");
+	int code = find_and_run(argc, argv);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) /* a full disk behind `>` is no success */
+		return complain(EXIT_FAILED, "stdout: %m");
+	return code;
 }
