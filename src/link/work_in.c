@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static struct bytes bytes_at(struct span s)
@@ -113,13 +114,30 @@ static bool binary_output(const struct link_worker *w, const struct handout *h)
 	return h->d->capability < i->capability_n && (i->capabilities[h->d->capability].flags & REEVE_BINARY_OUTPUT);
 }
 
+/* A job's result is JSON everywhere, so bytes become a blob: as a module's do. */
+static void keep_binary(struct link_worker *w, struct handout *h, struct bytes result)
+{
+	int fd = memfd_create("result", MFD_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, result.data, result.size, 0) != (ssize_t)result.size) {
+		if (fd >= 0)
+			close(fd);
+		work_finish_badly(w, h, "no_memory", 1, "there is no memory to keep the result in");
+		return;
+	}
+	h->storing = true;
+	store(w, h->id, h->fence, 0, fd, true);
+}
+
 static void finish_well(struct link_worker *w, struct handout *h, struct bytes result)
 {
 	if (result.size > JOB_RESULT_MAX_BYTES)
 		work_finish_badly(w, h, "too_large", 0, "the worker's result is longer than 1 MiB; it should have been a file");
-	else if (result.size == 0 && !binary_output(w, h))
+	else if (result.size == 0)
 		work_finish(w, h, (struct bytes){"null", 4}, NULL);
-	else if (!binary_output(w, h) && !jsontext_check(result.data, result.size, NULL))
+	else if (binary_output(w, h))
+		keep_binary(w, h, result);
+	else if (!jsontext_check(result.data, result.size, NULL))
 		work_finish_badly(w, h, "invalid_result", 0, "the worker's result is not JSON");
 	else
 		work_finish(w, h, result, NULL);

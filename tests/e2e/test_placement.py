@@ -18,6 +18,7 @@ class Results(unittest.TestCase):
         ("big", {"bytes": 1000}),
         ("big", {"bytes": 1 << 21}),
         ("blob", {"x": 1}),
+        ("binary", {}),
         ("call", {"capability": "test.echo", "input": {"through": "a call"}}),
         ("call", {"capability": "test.fail", "input": {}}),
         ("call", {"capability": "test.nobody_offers_this", "input": {}}),
@@ -38,6 +39,7 @@ class Results(unittest.TestCase):
         self.assertEqual(process[0][2], self.JOBS[0][1])
         self.assertEqual(process[1][1:], ("failed", None, "NO_PAPER", "the tray is empty"))
         self.assertEqual(process[-1][2], {"colour": "blue", "n": 3})
+        self.assertRegex(str({name: result for name, _, result, _, _ in process}["binary"]), r"^\{'blob': 'sha256:[0-9a-f]{64}'\}$")
 
 
 class Life(unittest.TestCase):

@@ -226,6 +226,12 @@ static int big(void *state, struct reeve_job *job)
 	return rc;
 }
 
+/* Bytes that are no text. */
+static int binary(void *state, struct reeve_job *job)
+{
+	return reeve_reply(job, "\xff\xfe\0x", 4);
+}
+
 static int config(void *state, struct reeve_job *job)
 {
 	struct state *s = state;
@@ -285,12 +291,13 @@ CAPABILITY(c_serial, "serial", serial, .flags = REEVE_SERIAL);
 CAPABILITY(c_pending, "pending", pending);
 CAPABILITY(c_blob, "blob", blob, .flags = REEVE_BINARY_INPUT);
 CAPABILITY(c_big, "big", big);
+CAPABILITY(c_binary, "binary", binary, .flags = REEVE_BINARY_OUTPUT);
 CAPABILITY(c_config, "config", config);
 CAPABILITY(c_scratch, "scratch", scratch);
 CAPABILITY(c_about, "about", about);
 
 static const struct reeve_capability *const capabilities[] = {&c_echo, &c_sleep, &c_fail, &c_crash, &c_emit, &c_call,
-	&c_serial, &c_pending, &c_blob, &c_big, &c_config, &c_scratch, &c_about, NULL};
+	&c_serial, &c_pending, &c_blob, &c_big, &c_binary, &c_config, &c_scratch, &c_about, NULL};
 
 static int start(struct reeve_instance *self, void **out)
 {
