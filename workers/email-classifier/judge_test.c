@@ -182,6 +182,29 @@ static void threads_do_not_change_the_answers(void **state)
 		assert_string_equal(sum[i], sum[0]);
 }
 
+static void what_stands_behind_the_text_does_not_count(void **state)
+{
+	static const char content[] =
+		"Track 1 Intro, Track 2 Morning Song, Track 3 River Dance, Track 4 Lonely Road, Track 5 "
+		"Home Again, Track 6 Finale";
+	enum type_id type = TYPE_LANGUAGE;
+	struct traits *t = malloc(sizeof *t);
+	struct verdict first = {0};
+	for (char filler = 'a'; filler <= 'z'; filler++) {
+		char around[2000];
+		struct mail m;
+		struct verdict v;
+		memset(around, filler, sizeof around);
+		memcpy(around, content, sizeof content - 1);
+		mail_of_content(&m, (struct span){around, sizeof content - 1});
+		judge_mail(judge, t, &m, &type, 1, &v);
+		first = filler == 'a' ? v : first;
+		assert_string_equal(v.prediction, first.prediction);
+		assert_true(v.confidence == first.confidence);
+	}
+	free(t);
+}
+
 static void a_judge_without_models_says_what_is_missing(void **state)
 {
 	char why[600];
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test(under_the_threshold_the_answer_is_unknown_and_the_confidence_true),
 		cmocka_unit_test(the_schema_names_every_type),
 		cmocka_unit_test(threads_do_not_change_the_answers),
+		cmocka_unit_test(what_stands_behind_the_text_does_not_count),
 		cmocka_unit_test(a_judge_without_models_says_what_is_missing),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -169,7 +169,10 @@ static void language_statistics(struct tongue *t, struct language *l, struct spa
 	int ascii = s.size < 120; /* short, and nothing in it that English has not */
 	for (size_t i = 0; ascii && i < s.size; i++)
 		ascii &= (uint8_t)s.at[i] < 128;
-	int n = textcat_ClassifyFull(h.textcat, s.at, s.size, h.out), pick = 0;
+	/* The library takes the size for a number of characters and reads on behind the text: what stands there must not count. */
+	char alone[4 * LANGUAGE_TEXT + 16] = {0};
+	memcpy(alone, s.at, s.size);
+	int n = textcat_ClassifyFull(h.textcat, alone, s.size, h.out), pick = 0;
 	for (int i = 1; i < n; i++) /* near candidates: the one whose small words are there */
 		for (int k = 0; k < LEXICON_LANGUAGES; k++)
 			if (!strncmp(h.out[i].name, lexicon_language[k], 2) && g->votes[k] * 4 >= g->words_n && g->votes[k] > 1)
