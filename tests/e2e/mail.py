@@ -46,10 +46,6 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def without_language(ndjson):
-    return re.sub(rb'"classifications":\[.*', b"", ndjson)
-
-
 def start(d, path, *options):
     """Starts a run; returns its id at once."""
     return d.reeve("pipeline", "run", "email-processing", "--input", path, "--detach", *options).strip()
