@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 import mail
+from jobs import in_state
 from support import TOP, binary, wait_until
 
 REAL = os.path.join(os.path.dirname(TOP), "shared", "data", "mail")
@@ -184,6 +185,7 @@ class Deaths(unittest.TestCase):
         with mail.daemon("process", "process") as d:
             run = self.middle(d)
             d.reeve("worker", "stop", "email-classifier")
+            in_state(d, "stopped", "email-classifier")
             self.assertEqual(mail.show(d, run)["status"], "running")
             d.reeve("worker", "start", "email-classifier")
             self.check(d, run)
