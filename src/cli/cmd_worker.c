@@ -22,10 +22,15 @@ static void add_worker_rows(struct table *t, const json_t *w)
 		const json_t *error = json_object_get(instance, "last_error");
 		table_add(t, json_text(w, "id"));
 		table_add(t, json_text(w, "type"));
-		table_add(t, json_text(instance, "state"));
+		bool sick =
+			strcmp(json_text(instance, "state"), "running") == 0 && json_is_false(json_object_get(instance, "healthy"));
+		table_addf(t, "%s%s", json_text(instance, "state"), sick ? " (unhealthy)" : "");
 		table_add(t, json_text(instance, "id"));
 		table_addf(t, "%lld", (long long)json_integer_value(json_object_get(instance, "pid")));
-		table_addf(t, "%.60s", json_is_object(error) ? json_text(error, "details") : "-");
+		table_addf(t, "%.60s",
+			sick					? json_text(instance, "health_reason")
+			: json_is_object(error) ? json_text(error, "details")
+									: "-");
 	}
 }
 

@@ -79,6 +79,14 @@ void call_lost(struct call *c, bool started, const struct job_error *error)
 	call_finish(c, (struct bytes){NULL, 0}, error ? error : &none);
 }
 
+static bool anyone_healthy(const struct route *r)
+{
+	for (size_t k = 0; k < r->offer_n; k++)
+		if (r->offers[k].seat->instance->healthy)
+			return true;
+	return false;
+}
+
 void call_expire(struct call *c)
 {
 	struct work *w = c->work;
@@ -89,6 +97,9 @@ void call_expire(struct call *c)
 		fail(c, "timeout", 1, message);
 	} else if (c->route->offer_n == 0) {
 		snprintf(message, sizeof message, "nobody offers %.128s now", c->route->name);
+		fail(c, "unavailable", 1, message);
+	} else if (!anyone_healthy(c->route)) {
+		snprintf(message, sizeof message, "everyone who offers %.128s is unhealthy", c->route->name);
 		fail(c, "unavailable", 1, message);
 	} else {
 		snprintf(message, sizeof message, "everyone who offers %.128s was busy until the deadline", c->route->name);

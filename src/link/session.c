@@ -1,6 +1,7 @@
 #include "link/parts.h"
 
 #include "base/mem.h"
+#include "worker/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,13 +273,22 @@ static void on_accepted(void *context, int fd)
 		link_conn_end(p->conn, "limit", "too many connections to this instance");
 }
 
-/* Every LINK_PING_MS: asks, and ends what has been silent for too long. */
+/* Its answer brings the worker's health: asked as often as is configured, and often enough to notice silence. */
+static int64_t ping_ms(const struct link_worker *w)
+{
+	int64_t ms = w->instance->worker ? w->instance->worker->health_interval_ms : 0;
+	if (ms <= 0 || ms > LINK_PING_MS)
+		return LINK_PING_MS;
+	return ms < LINK_PING_LEAST_MS ? LINK_PING_LEAST_MS : ms;
+}
+
+/* Every ping_ms: asks, and ends what has been silent for too long. */
 static void on_timer(void *context)
 {
 	struct link_worker *w = context;
 	int64_t now_ms = loop_now_ms(w->loop);
 
-	loop_timer_set(w->timer, LINK_PING_MS);
+	loop_timer_set(w->timer, ping_ms(w));
 	w->refs++;
 	list_each(&w->peers, at)
 	{
@@ -318,7 +328,7 @@ enum errcode link_worker_open(struct loop *loop, struct instance *instance, cons
 	w->node = mem_text(options->node ? options->node : "");
 	w->config = options->config.size ? mem_copy(options->config.data, options->config.size) : mem_text("{}");
 	w->timer = loop_timer_new(loop, on_timer, w);
-	loop_timer_set(w->timer, LINK_PING_MS);
+	loop_timer_set(w->timer, ping_ms(w));
 	*out = w;
 	return E_OK;
 }

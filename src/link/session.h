@@ -33,7 +33,9 @@ struct link_worker;
 
 enum {
 	LINK_TOKEN_MAX = 128,
-	LINK_PING_MS = 5000, /* a ping each; its answer brings the worker's health */
+	LINK_PING_MS =
+		5000, /* a ping each, or as often as health_check.interval says; its answer brings the worker's health */
+	LINK_PING_LEAST_MS = 100,
 	LINK_SILENCE_MS = 30000, /* nothing read for so long: the connection is dropped */
 	LINK_HELLO_MS = 10000, /* from connect to a complete HELLO */
 	LINK_CAPABILITIES_MAX = 256,

@@ -45,6 +45,27 @@ class Diagnostics(unittest.TestCase):
             self.assertEqual((i["healthy"], i["executable_exists"]), (False, False))
 
 
+class Health(unittest.TestCase):
+    timeout_s = 90
+
+    def test_an_unhealthy_instance_is_shown_and_given_nothing_until_it_is_well_again(self):
+        for placement in BOTH:
+            with self.subTest(placement), Daemon(config()) as d:
+                sick = os.path.join(d.directory, "sick")
+                declared = worker(placement, config={"sick": sick}, health_check={"interval": "200ms"})
+                self.assertEqual(d.http("POST", "/v1/workers", declared).status, 201)
+                in_state(d, "running")
+                d.file("sick", "")
+                wait_until(lambda: not instances(d)[0]["healthy"], "the instance to be unhealthy", 3)
+                self.assertIn("there is a file", instances(d)[0]["health_reason"])
+                self.assertIn("running (unhealthy)", d.reeve("worker", "list"))
+                answer = d.http("POST", "/v1/invoke/test.echo?timeout=200ms", {})
+                self.assertEqual((answer.status, answer.json()["code"]), (503, "unavailable"))
+                job = submit(d, "echo", {})
+                os.unlink(sick)
+                self.assertEqual(ended(d, job)["status"], "completed")
+
+
 class Files(unittest.TestCase):
     def refusal(self, d, path):
         self.assertEqual(d.http("POST", "/v1/workers", module(path)).status, 201)

@@ -325,9 +325,21 @@ static void stop(void *state)
 	free(state);
 }
 
+/* Unhealthy while the file that its configuration names as "sick" is there. */
 static int healthy(void *state, char *why, size_t size)
 {
-	return REEVE_OK;
+	struct state *s = state;
+	struct reeve_bytes c = reeve_config(s->self);
+	const char *at = c.data ? strstr(c.data, "\"sick\":\"") : NULL;
+	char path[256];
+
+	if (!at)
+		return REEVE_OK;
+	snprintf(path, sizeof path, "%.*s", (int)strcspn(at + 8, "\""), at + 8);
+	if (access(path, F_OK) != 0)
+		return REEVE_OK;
+	snprintf(why, size, "there is a file %s", path);
+	return REEVE_E_INTERNAL;
 }
 
 const struct reeve_worker reeve_export = {
