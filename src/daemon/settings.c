@@ -15,35 +15,60 @@
 #endif
 #define INSTALLED "/../libexec/reeve/workers" /* from bin/; meson.build of each worker installs there */
 
-#define DURATION "{\"type\":\"string\",\"format\":\"duration\"}"
-#define LIMITS                                                                                                         \
-	"\"timeout\":" DURATION ",\"max_attempts\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},"                 \
-	"\"max_crashes\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000},\"retry_delay\":" DURATION ","              \
-	"\"retry_cap\":" DURATION ",\"keep_results\":" DURATION
+#define DURATION(about) "{\"type\":\"string\",\"format\":\"duration\",\"description\":\"" about "\"}"
+#define COUNT(about)	"{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"description\":\"" about "\"}"
+#define LIMITS                                                                                                                                   \
+	"\"timeout\":" DURATION("of one attempt; 15m") ",\"max_attempts\":" COUNT("after so many it is a dead letter; 3") ",\"max_crashes\":" COUNT( \
+		"after so many deaths of its worker, too; "                                                                                              \
+		"3") ",\"retry_delay\":" DURATION("wait "                                                                                                \
+										  "after "                                                                                               \
+										  "the "                                                                                                 \
+										  "first "                                                                                               \
+										  "failure,"                                                                                             \
+										  " doubled"                                                                                             \
+										  " each "                                                                                               \
+										  "time; "                                                                                               \
+										  "1s") ","                                                                                              \
+												"\""                                                                                             \
+												"re"                                                                                             \
+												"tr"                                                                                             \
+												"y_"                                                                                             \
+												"ca"                                                                                             \
+												"p"                                                                                              \
+												"\""                                                                                             \
+												":" DURATION("the longest wait; 5m") ",\"keep_results\":" DURATION(                              \
+													"how long a result can be asked for; 7d")
 
 /* worker_schema and pipeline_schema stand in the places of %s. */
 static const char format[] =
 	"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"reeve.yaml\","
 	"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
 	"\"node\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-	"\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":63,\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
-	"\"data_dir\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}}},"
+	"\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":63,\"pattern\":\"^[A-Za-z0-9._-]+$\",\"description\":"
+	"\"of this node; the host's name\"},"
+	"\"data_dir\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000,\"description\":\"store, blobs and logs; "
+	"`--data-dir` is over it; /var/lib/reeve, of a user $XDG_STATE_HOME/reeve\"}}},"
 	"\"listen\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-	"\"unix\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100}}},"
+	"\"unix\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":100,\"description\":\"the API's socket; `--socket` "
+	"and `REEVE_SOCKET` are over it; /run/reeve/reeve.sock, of a user $XDG_RUNTIME_DIR/reeve/reeve.sock\"}}},"
 	"\"store\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"type\":{\"enum\":[\"sqlite\","
-	"\"memory\"]}}},"
+	"\"memory\"],\"description\":\"sqlite keeps everything in data_dir; memory keeps nothing, for trials; sqlite\"}}},"
 	"\"blobs\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-	"\"max_size\":{\"type\":\"string\",\"format\":\"size\"}}},"
-	"\"packages\":{\"type\":\"array\",\"maxItems\":14,\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
+	"\"max_size\":{\"type\":\"string\",\"format\":\"size\",\"description\":\"of one blob; 64GiB\"}}},"
+	"\"packages\":{\"type\":\"array\",\"maxItems\":14,\"description\":\"directories to look for packages in, before "
+	"those of this program; relative to this file\",\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
 	"3000}},"
-	"\"jobs\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" LIMITS "}},"
-	"\"queues\":{\"type\":\"array\",\"maxItems\":4096,\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
+	"\"jobs\":{\"type\":\"object\",\"description\":\"of every queue that says nothing "
+	"else\",\"additionalProperties\":false,\"properties\":{" LIMITS "}},"
+	"\"queues\":{\"type\":\"array\",\"description\":\"what is different for one "
+	"capability\",\"maxItems\":4096,\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
 	"\"required\":[\"capability\"],\"properties\":{\"namespace\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
 	"128},"
 	"\"capability\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," LIMITS "}}},"
 	"\"workers\":{\"type\":\"array\",\"maxItems\":4096,\"items\":%s},"
 	"\"pipelines\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"if\":{\"type\":\"object\"},\"then\":%s,"
-	"\"else\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}}}}}";
+	"\"else\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}},\"description\":\"a pipeline, or the name of a "
+	"file that holds one, relative to this file\"}}}";
 
 char *settings_schema(void)
 {
