@@ -107,6 +107,17 @@ class PythonTestsAreCounted(unittest.TestCase):
             """)
         self.assertEqual((rc, counts), (1, "0 2 0"))
 
+    def test_a_set_up_that_skips_skips_every_test_of_the_class(self):
+        rc, out, counts = self.run_on("""
+            class T(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls): raise unittest.SkipTest("not here")
+                def test_a(self): pass
+                def test_b(self): pass
+            """)
+        self.assertEqual((rc, counts), (0, "0 0 2"))
+        self.assertIn("not here", out)
+
     def test_a_file_that_cannot_be_loaded_is_a_failure(self):
         self.assertEqual(self.run_on("import no_such_module\n")[::2], (1, "0 1 0"))
 
