@@ -306,8 +306,11 @@ static void on_failed(void *context, struct instance *i, const struct instance_e
 
 static void on_health(void *context, struct instance *i, bool healthy, const char *why)
 {
-	struct instance_events ev = supervisor_events(((struct daemon *)context)->supervisor);
+	struct daemon *d = context;
+	struct instance_events ev = supervisor_events(d->supervisor);
 	ev.health(ev.context, i, healthy, why);
+	if (healthy) /* jobs that waited for it */
+		dispatch_instance_credit(d->dispatch, i);
 }
 
 static void on_credit(void *context, struct instance *i)
