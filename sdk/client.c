@@ -201,6 +201,16 @@ static int read_spec(struct reeve_client *c, const struct reeve_job_spec *given,
 	return REEVE_OK;
 }
 
+static bool body_room(struct reeve_client *c, size_t size)
+{
+	char *grown = size > c->body_room ? realloc(c->body, size) : c->body;
+	if (!grown)
+		return false;
+	c->body = grown;
+	c->body_room = size > c->body_room ? size : c->body_room;
+	return true;
+}
+
 static int put_submit(
 	struct reeve_client *c, const struct reeve_job_spec *specs, size_t n, uint32_t flags, uint64_t ticket)
 {
@@ -217,13 +227,8 @@ static int put_submit(
 		if (size > FRAME_MESSAGE_MAX)
 			return refuse(c, REEVE_E_TOO_LARGE, "one submit may have 4 MiB in all; submit fewer jobs at once");
 	}
-	if (size > c->body_room) {
-		char *grown = realloc(c->body, size);
-		if (!grown)
-			return refuse_memory(c);
-		c->body = grown;
-		c->body_room = size;
-	}
+	if (!body_room(c, size))
+		return refuse_memory(c);
 	at = frame_put_number(frame_put_number(c->body, n, 4), flags, 4);
 	for (size_t i = 0; i < n; i++) {
 		struct message_spec s;
@@ -257,11 +262,22 @@ static bool get_ids(const struct wire_message *m, size_t n, char (*ids)[REEVE_ID
 static const char *const states[] = {
 	"scheduled", "pending", "processing", "processing", "completed", "failed", "cancelled"};
 
-static bool get_outcome(const struct wire_message *m, struct reeve_outcome *o)
+/* A copy with a NUL behind it, as reeve_bytes promise; in c->body, whose room was made. */
+static struct reeve_bytes keep(char **at, struct span s)
+{
+	struct reeve_bytes kept = {*at, s.size};
+	if (s.size)
+		memcpy(*at, s.data, s.size);
+	(*at)[s.size] = 0;
+	*at += s.size + 1;
+	return kept;
+}
+
+static bool get_outcome(struct reeve_client *c, const struct wire_message *m, struct reeve_outcome *o)
 {
 	struct message_answer a;
 
-	if (!message_get_answer(m, &a))
+	if (!message_get_answer(m, &a) || !body_room(c, a.result.size + a.code.size + a.text.size + 3))
 		return false;
 	memset(o, 0, sizeof *o);
 	o->size = sizeof *o;
@@ -271,9 +287,10 @@ static bool get_outcome(const struct wire_message *m, struct reeve_outcome *o)
 			o->state, sizeof o->state, "%s", a.state < sizeof states / sizeof *states ? states[a.state] : "unknown");
 	else
 		snprintf(o->state, sizeof o->state, "%s", a.state ? "failed" : "completed");
-	o->result = (struct reeve_bytes){a.result.data, a.result.size};
-	o->code = (struct reeve_bytes){a.code.data, a.code.size};
-	o->message = (struct reeve_bytes){a.text.data, a.text.size};
+	char *at = c->body;
+	o->result = keep(&at, a.result);
+	o->code = keep(&at, a.code);
+	o->message = keep(&at, a.text);
 	o->retryable = a.retryable;
 	return true;
 }
@@ -284,7 +301,7 @@ static int give(struct reeve_client *c, const struct wire_message *m, struct ree
 	struct reeve_outcome o;
 	uint32_t size = out->size;
 
-	if (!get_outcome(m, &o))
+	if (!get_outcome(c, m, &o))
 		return take_other(c, m);
 	memcpy(out, &o, size < sizeof o ? size : sizeof o);
 	out->size = size;
@@ -452,7 +469,7 @@ REEVE_PUBLIC int reeve_client_next(struct reeve_client *c, int64_t timeout_ms, s
 	a.ticket = m.id;
 	if (m.type == FRAME_SUBMITTED && get_ids(&m, 1, &a.outcome.id)) {
 		c->outstanding--;
-	} else if (m.type == FRAME_OUTCOME && get_outcome(&m, &a.outcome)) {
+	} else if (m.type == FRAME_OUTCOME && get_outcome(c, &m, &a.outcome)) {
 		a.over = 1;
 		c->outstanding--;
 	} else if (m.type == FRAME_REFUSED) {
