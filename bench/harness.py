@@ -73,24 +73,26 @@ def written_bytes(pid):
 class Rows:
     """Samples by (setting, test, unit), in the order of their first appearance."""
 
-    def __init__(self):
-        self.samples = {}
+    def __init__(self, system="reeve"):
+        self.system, self.samples = system, {}
 
     def add(self, setting, test, unit, value):
         self.samples.setdefault((setting, test, unit), []).append(value)
 
-    def rows(self, system="reeve"):
-        return [{"system": system, "setting": s, "test": t, "unit": u, "median": round(statistics.median(v), 3), "min": round(min(v), 3),
+    def rows(self):
+        return [{"system": self.system, "setting": s, "test": t, "unit": u, "median": round(statistics.median(v), 3), "min": round(min(v), 3),
                  "max": round(max(v), 3), "runs": len(v)} for (s, t, u), v in self.samples.items()]
 
-    def write(self, name):
+    def write(self, name, *others):
+        """Prints all of them and writes bench/results/NAME.json."""
+        rows = self.rows() + [row for o in others for row in o.rows()]
         path = os.path.join(TOP, "bench", "results", name + ".json")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as f:
-            f.write("[\n%s\n]\n" % ",\n".join("  " + json.dumps(row) for row in self.rows()))
+            f.write("[\n%s\n]\n" % ",\n".join("  " + json.dumps(row) for row in rows))
         print("%-26s %-34s %12s %12s %12s %5s" % ("setting", "test", "median", "min", "max", "runs"))
-        for row in self.rows():
-            print("%-26s %-34s %12s %12s %12s %5d" % (row["setting"], "%(test)s, %(unit)s" % row, *(
+        for row in rows:
+            print("%-26s %-34s %12s %12s %12s %5d" % (row["setting"] if row["system"] == self.system else row["system"] + " " + row["setting"], "%(test)s, %(unit)s" % row, *(
                 ("%.0f" if abs(row[k]) >= 1000 else "%.3g") % row[k] for k in ("median", "min", "max")), row["runs"]))
 
 
