@@ -6,19 +6,20 @@ import unittest
 
 TOOL = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "check-layers")
 
+ALL = "| `*` | every file |\n"
 GOOD = {
     "src/LAYERS": "wire:\nbase:   # errors\nos: base\nqueue: base os\ndaemon: *\n",
-    "src/wire/README.md": "", "src/wire/frame.c": '#include <string.h>\n#include "wire/frame.h"\n', "src/wire/frame.h": "",
-    "src/base/README.md": "", "src/base/err.h": "",
-    "src/os/README.md": "", "src/os/clock.c": '#include "base/err.h"\n#include <time.h>\n',
-    "src/queue/README.md": "", "src/queue/order.h": "", "src/queue/order.c": '#include "queue/order.h"\n#include "os/clock.h"\n',
-    "src/daemon/README.md": "", "src/daemon/main.c": '#include "queue/order.h"\n#include <reeve/worker.h>\n#include <jansson.h>\n',
+    "src/wire/README.md": ALL, "src/wire/frame.c": '#include <string.h>\n#include "wire/frame.h"\n', "src/wire/frame.h": "",
+    "src/base/README.md": ALL, "src/base/err.h": "",
+    "src/os/README.md": ALL, "src/os/clock.c": '#include "base/err.h"\n#include <time.h>\n',
+    "src/queue/README.md": ALL, "src/queue/order.h": "", "src/queue/order.c": '#include "queue/order.h"\n#include "os/clock.h"\n',
+    "src/daemon/README.md": ALL, "src/daemon/main.c": '#include "queue/order.h"\n#include <reeve/worker.h>\n#include <jansson.h>\n',
     "include/reeve/worker.h": "#include <stdint.h>\n", "include/reeve/client.h": "#include <reeve/worker.h>\n",
     "sdk/host.h": "", "sdk/host.c": '#include "host.h"\n#include "wire/frame.h"\n#include <reeve/worker.h>\n#include <stdlib.h>\n',
-    "workers/mail-sorter/README.md": "", "workers/mail-sorter/package.yaml": "", "workers/mail-sorter/sort.h": "",
+    "workers/mail-sorter/README.md": ALL, "workers/mail-sorter/package.yaml": "", "workers/mail-sorter/sort.h": "",
     "workers/mail-sorter/tests/t.c": '#include "../sort.h"\n',
     "workers/mail-sorter/worker.c": '#include <reeve/worker.h>\n#include "sort.h"\n#include <gmime/gmime.h>\n',
-    "workers/echo/README.md": "", "workers/echo/package.yaml": "", "workers/echo/worker.c": "#include <reeve/worker.h>\n",
+    "workers/echo/README.md": ALL, "workers/echo/package.yaml": "", "workers/echo/worker.c": "#include <reeve/worker.h>\n",
 }
 
 
@@ -45,6 +46,16 @@ class CheckLayers(unittest.TestCase):
 
     def test_a_good_tree_passes_in_silence(self):
         self.assertEqual(self.check({}), (0, ""))
+
+    def test_a_source_file_that_the_readme_does_not_name_is_refused(self):
+        self.refused({"src/queue/README.md": "| `orders` | |\n", "src/queue/order.h": None,
+                      "src/queue/order.c": "", "src/daemon/main.c": ""}, "src/queue/README.md:1:", "does not name order.c")
+
+    def test_a_header_is_named_with_its_source_file(self):
+        self.assertEqual(self.check({"src/queue/README.md": "The order is in `order.c`.\n"}), (0, ""))
+
+    def test_a_file_that_the_readme_names_and_nobody_has_is_refused(self):
+        self.refused({"src/queue/README.md": "| `order` | |\n| `gone.c` | |\n"}, "src/queue/README.md:2:", "gone.c", "no such file")
 
     def test_an_include_against_the_arrows_is_refused_with_file_and_line(self):
         self.refused({"src/base/err.c": '\n#include "os/clock.h"\n'}, "src/base/err.c:2:", "base may not include os/clock.h", "nothing")
