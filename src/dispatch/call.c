@@ -8,6 +8,8 @@ static void call_free(struct call *c)
 {
 	if (c->link.next)
 		list_remove(&c->link);
+	if (c->of_parent.next)
+		list_remove(&c->of_parent);
 	heap_remove(&c->dispatch->timers, &c->timer);
 	idmap_remove(&c->dispatch->live_calls, c->id);
 	buf_fini(&c->input);
@@ -166,6 +168,11 @@ uint64_t dispatch_invoke(struct dispatch *d, const struct dispatch_call *call)
 	c->context = call->context;
 	buf_add(&c->input, call->input.data, call->input.size);
 	buf_add(&c->traceparent, call->traceparent.data, call->traceparent.size);
+	if (c->parent) {
+		if (!c->parent->calls.next)
+			list_init(&c->parent->calls);
+		list_append(&c->parent->calls, &c->of_parent);
+	}
 	idmap_put(&d->live_calls, c->id, c);
 	uint64_t id = c->id;
 	wait_for_room(c, false);
@@ -180,4 +187,14 @@ void dispatch_invoke_cancel(struct dispatch *d, uint64_t id)
 	if (c->work)
 		work_cancel(c->work);
 	call_free(c);
+}
+
+void call_cancel_all(struct work *parent)
+{
+	while (parent->calls.next && !list_empty(&parent->calls)) {
+		struct call *c = container_of(parent->calls.next, struct call, of_parent);
+		if (c->work)
+			work_cancel(c->work); /* and what that one's handler waits for */
+		fail(c, "cancelled", 0, "the handler that called was cancelled, or has ended");
+	}
 }

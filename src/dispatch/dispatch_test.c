@@ -693,6 +693,39 @@ static void a_handler_s_call_is_answered(void **state)
 	assert_string_equal(f.answer, "7");
 }
 
+static void cancelling_a_job_cancels_what_its_handler_called_and_what_that_called(void **state)
+{
+	instance(0, 0);
+	uint64_t job = submit(1);
+	for (unsigned k = 0; k < 2; k++) {
+		start(f.given[k]);
+		f.given[k]->events->call(f.given[k], 5 + k, bytes_of("work"), bytes_of("{}"));
+		turn();
+	}
+	assert_int_equal(f.given_n, 3);
+	assert_int_equal(queue_cancel(f.qs, job, f.now, NULL, NULL, NULL), E_OK);
+	turn();
+	assert_int_equal(f.cancelled, 3);
+	for (unsigned k = 3; k--;)
+		f.given[k]->events->finished(f.given[k], bytes_of(""), NULL);
+	turn();
+	assert_int_equal(f.instances[0]->in_flight, 0);
+}
+
+static void a_call_whose_caller_has_ended_is_cancelled(void **state)
+{
+	instance(0, 0);
+	submit(1);
+	start(f.given[0]);
+	f.given[0]->events->call(f.given[0], 5, bytes_of("work"), bytes_of("{}"));
+	turn();
+	finish(f.given[0], "1"); /* it did not wait */
+	assert_int_equal(f.cancelled, 1);
+	assert_int_equal(f.call_answers, 0);
+	finish(f.given[1], "2");
+	assert_int_equal(f.instances[0]->in_flight, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -727,6 +760,8 @@ int main(void)
 		CASE(another_call_fails_when_its_instance_dies),
 		CASE(a_serial_capability_that_calls_itself_is_refused),
 		CASE(a_handler_s_call_is_answered),
+		CASE(cancelling_a_job_cancels_what_its_handler_called_and_what_that_called),
+		CASE(a_call_whose_caller_has_ended_is_cancelled),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

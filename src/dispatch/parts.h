@@ -64,6 +64,7 @@ struct work {
 	struct job *job; /* NULL: a call, or its lease was taken away, or it is settling */
 	struct call *call; /* NULL: a job, or the caller is gone */
 	struct list link; /* settling: in its seat's list */
+	struct list calls; /* of struct call.of_parent: what its handler waits for; next NULL: it never called */
 	struct heap_node give_up; /* in dispatch->timers when it was cancelled */
 	struct buf input, checkpoint;
 	unsigned refs; /* commits and calls that will come back to it */
@@ -82,6 +83,7 @@ struct call {
 	struct heap_node timer; /* in dispatch->timers */
 	struct work *work; /* NULL: waiting */
 	struct work *parent; /* whose handler called; NULL: a client */
+	struct list of_parent; /* in parent->calls */
 	struct buf input, traceparent;
 	int64_t deadline_ms;
 	unsigned depth;
@@ -138,3 +140,4 @@ void call_give(struct call *c, struct work *w);
 void call_finish(struct call *c, struct bytes result, const struct job_error *error);
 void call_lost(struct call *c, bool started, const struct job_error *error);
 void call_expire(struct call *c);
+void call_cancel_all(struct work *parent); /* its handler is to stop, or has ended: nobody waits for these */

@@ -126,6 +126,7 @@ static void leave(struct work *w)
 	w->seat->job_n -= is_job(w);
 	if (w->seat->alone == w)
 		w->seat->alone = NULL;
+	call_cancel_all(w);
 	w->dispatch->stats.in_flight--;
 	seat_wake(w->dispatch, w->seat);
 }
@@ -381,6 +382,7 @@ void work_cancel(struct work *w)
 	struct instance *i = w->seat->instance;
 	w->job = NULL;
 	w->call = NULL;
+	call_cancel_all(w);
 	dispatch_timer(w->dispatch, &w->give_up, dispatch_now(w->dispatch) + DISPATCH_GRACE_MS, TIMER_WORK);
 	for (; w->items_kept; w->items_kept--) /* a handler that waits in reeve_emit must come to see it */
 		i->runner->item_done(i, &w->d, E_FENCE);

@@ -2,7 +2,7 @@
 import json
 import unittest
 
-from jobs import config, ended, in_state, run, show, status_is, submit, worker
+from jobs import begun, config, ended, in_state, run, show, status_is, submit, worker
 from support import Daemon, alive, wait_until
 
 BOTH = ("process", "module")
@@ -118,6 +118,21 @@ class Calls(unittest.TestCase):
                 for n in range(20):
                     shown = run(d, "call", {"capability": "test.serial", "input": {"ms": 1}})
                     self.assertEqual(shown["status"], "completed", shown)
+
+
+class Nested(unittest.TestCase):
+    timeout_s = 90
+
+    def test_cancelling_reaches_the_handler_that_was_called(self):
+        for caller, callee in (("process", "process"), ("process", "module"), ("module", "process"), ("module", "module")):
+            with self.subTest(caller=caller, callee=callee), Daemon(config(worker(caller, "caller"), worker(callee, "callee"))) as d:
+                in_state(d, "running", "caller")
+                in_state(d, "running", "callee")
+                job = submit(d, "call", {"capability": "test.sleep", "input": {"ms": 60000}})
+                begun(d, job)
+                self.assertEqual(d.http("DELETE", "/v1/jobs/" + job).status, 200)
+                wait_until(lambda: d.http("GET", "/v1/instances").json()["instances"] and not any(
+                    i["in_flight"] for i in d.http("GET", "/v1/instances").json()["instances"]), "both handlers to end", 4)
 
 
 class Exec(unittest.TestCase):
