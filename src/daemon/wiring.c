@@ -244,6 +244,8 @@ static void on_changed(void *context, struct instance *i, enum instance_state fr
 	log_change(i);
 	if (from == INSTANCE_RUNNING)
 		registry_remove(d->registry, i); /* what it has in hand it may finish while it is stopping */
+	if (i->state == INSTANCE_STOPPING)
+		dispatch_instance_stopping(d->dispatch, i);
 	if (i->state == INSTANCE_STOPPED || i->state == INSTANCE_FAILED)
 		dispatch_instance_gone(d->dispatch, i);
 	if (i->state == INSTANCE_RUNNING) {

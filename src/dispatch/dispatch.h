@@ -43,6 +43,9 @@ void dispatch_revoke(struct dispatch *d, struct job *j, enum revoke_reason why);
 /* ── from the supervisor and the runners ── */
 void dispatch_instance_running(struct dispatch *d, struct instance *i); /* after registry_add */
 void dispatch_instance_credit(struct dispatch *d, struct instance *i);
+/* Its handlers have their grace; one that waits to emit is cancelled now. A job whose handler ends as cancelled meanwhile goes
+ * back into its queue without an attempt. */
+void dispatch_instance_stopping(struct dispatch *d, struct instance *i);
 void dispatch_instance_gone(
 	struct dispatch *d, struct instance *i); /* no longer running; its deliveries were told lost() */
 

@@ -519,6 +519,27 @@ static void items_of_a_job_that_must_wait_are_kept_until_it_may_go_on(void **sta
 	assert_int_equal(f.items_done, 2);
 }
 
+static void a_handler_that_a_stopping_worker_interrupts_is_no_attempt(void **state)
+{
+	struct instance *i = instance(0, 0);
+	uint64_t id = submit(1);
+	start(f.given[0]);
+	f.emit_waits = true;
+	f.given[0]->events->item(f.given[0], 7, bytes_of("{}"));
+	turn();
+	assert_int_equal(f.cancelled, 0);
+	i->state = INSTANCE_STOPPING;
+	dispatch_instance_stopping(f.d, i);
+	assert_int_equal(f.cancelled, 1); /* it waits for a place that may never come */
+	struct job_error error = {.code = "cancelled"};
+	f.given[0]->events->finished(f.given[0], (struct bytes){0}, &error);
+	turn();
+	struct job *j = queues_find(f.qs, id);
+	assert_non_null(j);
+	assert_int_equal(j->state, JOB_PENDING);
+	assert_int_equal(j->attempts, 0);
+}
+
 static void nothing_is_given_out_while_it_is_held(void **state)
 {
 	dispatch_hold(f.d, true);
@@ -749,6 +770,7 @@ int main(void)
 		CASE(a_handler_that_ignores_its_cancel_is_reported_after_the_grace),
 		CASE(an_item_frees_its_place_when_it_is_durable),
 		CASE(items_of_a_job_that_must_wait_are_kept_until_it_may_go_on),
+		CASE(a_handler_that_a_stopping_worker_interrupts_is_no_attempt),
 		CASE(nothing_is_given_out_while_it_is_held),
 		CASE(a_job_that_a_worker_still_holds_goes_on_after_a_restart),
 		CASE(what_an_earlier_engine_left_is_given_out),

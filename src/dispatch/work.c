@@ -185,11 +185,33 @@ static bool ran_out(const struct work *w, const struct job_error *error)
 		   ran_ms + DISPATCH_CLOCKS_MS >= w->job->timeout_ms;
 }
 
+/* Its worker stops, and so the handler did: that is nobody's fault, and no attempt. */
+static bool interrupted(const struct work *w, const struct job_error *error)
+{
+	return w->job && error && strcmp(error->code, "cancelled") == 0 && w->seat->instance->state == INSTANCE_STOPPING &&
+		   !ran_out(w, error);
+}
+
+static void hand_back(struct work *w)
+{
+	struct instance *i = w->seat->instance;
+	struct job *j = w->job;
+	w->job = NULL;
+	w->seat = NULL;
+	job_release(j, dispatch_now(w->dispatch));
+	i->runner->settled(i, w->d.id, w->d.fence);
+	work_unref(w);
+}
+
 static void on_finished(struct delivery *x, struct bytes result, const struct job_error *error)
 {
 	struct work *w = x->context;
 	measure(w);
 	leave(w);
+	if (interrupted(w, error)) {
+		hand_back(w);
+		return;
+	}
 	if (w->job) {
 		struct job_error timeout = {.code = "timeout", .retryable = 1};
 		snprintf(
@@ -242,6 +264,25 @@ static void on_started(struct delivery *x)
 		job_started(w->job, dispatch_now(w->dispatch));
 }
 
+/* A handler that may not emit cannot end either: one whose worker stops is told to stop at once, not after its grace. */
+static void keep_item(struct work *w)
+{
+	struct instance *i = w->seat->instance;
+	w->items_kept++;
+	if (i->state == INSTANCE_STOPPING)
+		i->runner->cancel(i, &w->d);
+}
+
+void dispatch_instance_stopping(struct dispatch *d, struct instance *i)
+{
+	list_each(&i->deliveries, at)
+	{
+		struct work *w = container_of(at, struct delivery, link)->context;
+		if (w->items_kept)
+			i->runner->cancel(i, &w->d);
+	}
+}
+
 static void item_settled(void *context, enum errcode code)
 {
 	struct work *w = context;
@@ -249,7 +290,7 @@ static void item_settled(void *context, enum errcode code)
 		struct dispatch *d = w->dispatch;
 		struct instance *i = w->seat->instance;
 		if (code == E_OK && w->job && d->calls.emit_waits && d->calls.emit_waits(d->calls.context, w->job))
-			w->items_kept++;
+			keep_item(w);
 		else
 			i->runner->item_done(i, &w->d, code);
 	}

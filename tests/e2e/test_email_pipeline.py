@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import subprocess
+import time
 import unittest
 
 import mail
@@ -180,6 +181,17 @@ class Deaths(unittest.TestCase):
                 wait_until(lambda: not d.listens(), "the end of the engine whose keeper died")
                 d.up()
                 self.check(d, run)
+
+    def test_the_daemon_is_taken_down_and_up(self):
+        for placement in mail.PLACEMENTS:
+            with self.subTest(placement), mail.daemon(*placement) as d:
+                run = self.middle(d)
+                began = time.monotonic()
+                d.reeve("down")
+                self.assertLess(time.monotonic() - began, 15)  # the parser does not sit out its grace
+                d.up()
+                self.check(d, run)
+                self.assertEqual(d.http("GET", "/v1/dead").json()["dead"], [])
 
     def test_the_classifier_is_stopped_and_started(self):
         with mail.daemon("process", "process") as d:
