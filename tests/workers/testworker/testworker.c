@@ -1,8 +1,8 @@
 /* testworker.c - a worker for tests: one capability per thing that a handler can do, or do wrong.
  *
  * Built as a program and as a module. Options stand in the input, a flat JSON object; find_* below read it (it is our own
- * tests' input, so a search for "name": is enough). */
-#include <reeve/worker.h>
+ * tests' input, so a search for "name": is enough). With "journal" in its configuration every execution is written down. */
+#include "journal.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,6 +18,7 @@
 struct state {
 	const struct reeve_instance *self;
 	atomic_int serial_now, serial_most, jobs;
+	int journal; /* or -1 */
 };
 
 static const char *find_member(const struct reeve_job *job, const char *name)
@@ -271,13 +272,17 @@ static int about(void *state, struct reeve_job *job)
 static const char *const tags[] = {"testing", NULL};
 
 #define CAPABILITY(symbol, text, function, ...)                                                                        \
+	static int function##_journaled(void *state, struct reeve_job *job)                                                \
+	{                                                                                                                  \
+		return journal_run(((struct state *)state)->journal, text, function, state, job);                              \
+	}                                                                                                                  \
 	static const struct reeve_capability symbol = {.size = sizeof(struct reeve_capability),                            \
 		.name = "test." text,                                                                                          \
 		.version = "1.0.0",                                                                                            \
 		.summary = "For tests: " text ".",                                                                             \
 		.mode = "transactional",                                                                                       \
 		.tags = tags,                                                                                                  \
-		.handle = function,                                                                                            \
+		.handle = function##_journaled,                                                                                \
 		##__VA_ARGS__}
 
 CAPABILITY(c_echo, "echo", echo, .flags = REEVE_IDEMPOTENT);
@@ -315,6 +320,7 @@ static int start(struct reeve_instance *self, void **out)
 	if (c.data && strstr(c.data, "\"announce\":"))
 		reeve_announce(self, "http", "url", "http://127.0.0.1:8081", "{\"health\":\"/health\"}");
 	s->self = self;
+	s->journal = journal_open(c.data);
 	*out = s;
 	reeve_log(self, REEVE_LOG_INFO, "started", "{\"by\":\"testworker\"}");
 	return REEVE_OK;
@@ -322,7 +328,10 @@ static int start(struct reeve_instance *self, void **out)
 
 static void stop(void *state)
 {
-	free(state);
+	struct state *s = state;
+	if (s->journal >= 0)
+		close(s->journal);
+	free(s);
 }
 
 /* Unhealthy while the file that its configuration names as "sick" is there. */

@@ -1,0 +1,141 @@
+"""kill -9 of everything, everywhere: what was acknowledged ends exactly once, and right.
+
+REEVE_KILLS=n and REEVE_SEED=s choose another number of kills and another sequence; REEVE_LONG=1 asks for many.
+"""
+import collections
+import contextlib
+import json
+import os
+import random
+import unittest
+
+from history import History, check_promise, check_unanswered, read_journal
+from jobs import config, worker
+from killer import Killer
+from load import Client
+from support import LONG, Daemon, alive, wait_until
+
+KILLS = int(os.environ.get("REEVE_KILLS") or (600 if LONG else 30))
+SEED = int(os.environ.get("REEVE_SEED") or 1)
+ROUND = 30  # kills between two quiet moments at which everything is checked
+CLIENTS = 3
+QUIET_S = 60
+
+
+def listed(d, namespace):
+    jobs, cursor = [], ""
+    while cursor is not None:
+        answer = d.http("GET", "/v1/jobs?namespace=%s&limit=200%s" % (namespace, "&cursor=" + cursor if cursor else "")).json()
+        jobs += answer["jobs"]
+        cursor = answer.get("cursor")
+    return jobs
+
+
+def open_jobs(d):
+    with_work = [q for q in d.http("GET", "/v1/queues").json()["queues"] if q["pending"] + q["scheduled"] + q["processing"]]
+    return with_work
+
+
+class Kills(unittest.TestCase):
+    timeout_s = 1800 if LONG else 180
+    NAMESPACES = ("p", "m")
+
+    def daemon(self, journal):
+        limits = {"retry_delay": "5ms", "retry_cap": "40ms", "max_attempts": 1000, "max_crashes": 1000}
+        said = {"journal": journal}
+        again = {"delay": "10ms", "cap": "50ms", "max": 1000}
+        return Daemon(config(worker("process", "p", namespace="p", replicas={"min": 2}, config=said, restart=again),
+                             worker("module", "m", namespace="m", config=said, restart=again), jobs=limits))
+
+    def test_what_was_acknowledged_ends_exactly_once_whoever_is_killed(self):
+        self.torture(KILLS, ("p",))
+
+    def test_also_when_a_module_crashes_the_engine(self):
+        self.torture(max(KILLS // 6, 4), ("p", "m"))
+
+    def torture(self, kills, crashes):
+        seed, done = SEED, 0
+        while done < kills:
+            done += self.round(seed, min(ROUND, kills - done), crashes)
+            seed += 1
+
+    def round(self, seed, kills, crashes):
+        h = History()
+        d = self.daemon("JOURNAL")
+        journal = os.path.join(d.directory, "journal")
+        with open(d.config, encoding="utf-8") as f:
+            text = f.read()
+        d.file("reeve.yaml", text.replace("JOURNAL", journal))
+        d.file("journal", "")
+        try:
+            with d:
+                killer = Killer(d, h, journal, random.Random(seed))
+                clients = [Client(d, h, journal, "%d.%d" % (seed, k), self.NAMESPACES, crashes) for k in range(CLIENTS)]
+                for c in clients:
+                    c.start()
+                try:
+                    while sum(killer.n.values()) < kills and not any(c.failure for c in clients):
+                        killer.one()
+                finally:
+                    for c in clients:
+                        c.stopping.set()
+                for c in clients:
+                    c.join(QUIET_S)
+                    if c.failure:
+                        raise c.failure
+                self.check(d, h, journal)
+        except BaseException:
+            print("seed %d, %s" % (seed, h.events and "the last of %d events:" % len(h.events)))
+            print("\n".join(h.events[-60:]))
+            raise
+        print("seed %d: %s; %d jobs, %d answers" % (seed, killer.n, len(h.promises), h.answers), flush=True)
+        self.bury()
+        return sum(killer.n.values())
+
+    def bury(self):
+        """The orphans of killed keepers are our children (tests/run.py is their subreaper)."""
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    def quiet(self, d):
+        def nothing_left():
+            try:
+                return d.http("GET", "/readyz").status == 200 and not open_jobs(d)
+            except OSError:
+                return False
+        try:
+            wait_until(nothing_left, "every job to end", QUIET_S)
+        except AssertionError:
+            print(json.dumps(open_jobs(d), indent=1))
+            for w in self.NAMESPACES:
+                print(json.dumps(d.http("GET", "/v1/workers/" + w).json(), indent=1))
+            raise
+
+    def check(self, d, h, journal):
+        self.quiet(d)
+        shown = {job["job_id"]: job for n in self.NAMESPACES for job in listed(d, n)}
+        tags = collections.Counter(job["tags"][0] for job in shown.values())
+        runs = read_journal(journal)
+        pids = {r.pid for some in runs.values() for r in some}
+        died = {pid for pid in pids if not alive(pid)}
+        bad = check_unanswered(h.promises, tags)
+        for p in h.promises:
+            full = d.http("GET", "/v1/jobs/" + p.id).json() if p.id in shown else None
+            items = None
+            if "items" in p.expect and full and full["status"] == "completed":
+                lines = d.http("GET", "/v1/jobs/%s/items" % p.id).body.splitlines()
+                items = [json.loads(line)["key"] for line in lines]
+            broken = check_promise(p, full, runs.get(p.id, []), items, died)
+            for sentence in broken:
+                bad.append("%r %s" % (p, sentence))
+            if broken:
+                print("%r\n%s\n%s\n%s" % (p, h.of(p), runs.get(p.id), full))
+        for pid in died - h.killed - self.crashed(h, runs):
+            bad.append("process %d ended, and nobody killed it" % pid)
+        self.assertEqual(bad, [], "\n".join(bad))
+
+    def crashed(self, h, runs):
+        """Pids of those whom a job was to kill."""
+        kinds = {p.id: p.kind for p in h.promises}
+        return {r.pid for job, some in runs.items() if "crash" in kinds.get(job, "") for r in some if r.ended_at is None}
