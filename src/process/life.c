@@ -114,11 +114,11 @@ static void on_start_failed(void *context, struct bytes code, struct bytes messa
 	loop_timer_set(p->return_timer, PROCESS_TERM_MS); /* it is about to exit by itself */
 }
 
-static struct delivery *on_held(void *context, uint64_t id, uint64_t fence, bool finished)
+static struct delivery *on_held(void *context, uint64_t id, uint64_t fence, bool started)
 {
 	struct process *p = context;
 	const struct instance_events *events = &p->host->options.events;
-	return events->reclaim ? events->reclaim(events->context, p->instance, id, fence, true) : NULL;
+	return events->reclaim ? events->reclaim(events->context, p->instance, id, fence, started) : NULL;
 }
 
 static void on_credit(void *context)

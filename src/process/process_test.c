@@ -77,6 +77,7 @@ static void on_failed(void *context, struct instance *i, const struct instance_e
 
 static void on_health(void *context, struct instance *i, bool healthy, const char *why)
 {
+	note('u');
 }
 
 static void d_started(struct delivery *d)
@@ -105,14 +106,14 @@ static struct delivery *on_reclaim(void *context, struct instance *i, uint64_t i
 {
 	if (id != 77 || fence != 5)
 		return NULL;
-	note('h');
+	note(started ? 'h' : 'H');
 	delivery = (struct delivery){.id = id,
 		.fence = fence,
 		.attempt = 1,
 		.deadline_ms = INT64_MAX,
 		.instance = i,
 		.events = &delivery_events,
-		.started = true};
+		.started = started};
 	list_append(&i->deliveries, &delivery.link);
 	return &delivery;
 }
@@ -399,6 +400,21 @@ static void a_child_that_loses_its_connection_comes_back_and_its_job_goes_on(voi
 	assert_string_equal(result, "\"done\"");
 }
 
+static void a_job_that_a_child_holds_and_has_not_begun_is_taken_over_as_such(void **state)
+{
+	assert_int_equal(start("good", NULL), E_OK);
+	until('R');
+	deliver("\"later\"");
+	until('u');
+	process_host_free(host);
+	instance_free(instance);
+	test_keeper_end_engine(&k, -SIGKILL);
+	test_keeper_accept(&k);
+	open_host();
+	assert_string_equal(happened, "aHRr");
+	stop_well();
+}
+
 static void a_child_that_died_without_an_engine_does_not_hold_recovery_up(void **state)
 {
 	assert_int_equal(start("good", NULL), E_OK);
@@ -498,6 +514,7 @@ int main(int argc, char **argv)
 		CASE(stop_lets_a_running_job_end),
 		CASE(who_does_not_stop_is_ended_with_all_it_started),
 		CASE(a_child_that_loses_its_connection_comes_back_and_its_job_goes_on),
+		CASE(a_job_that_a_child_holds_and_has_not_begun_is_taken_over_as_such),
 		CASE(a_child_that_died_without_an_engine_does_not_hold_recovery_up),
 		CASE(a_child_that_nobody_wants_any_more_is_ended),
 		CASE(too_many_arguments_are_refused),

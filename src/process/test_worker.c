@@ -16,6 +16,7 @@ static struct stream_out out;
 static int fd = -1;
 static struct message_job held;
 static uint64_t held_id;
+static bool started;
 static const char *habit;
 static bool ready;
 
@@ -77,8 +78,8 @@ static void hello(void)
 		_exit(91);
 	fclose(f);
 	if (held_id)
-		snprintf(jobs, sizeof jobs, "{\"id\":\"%llu\",\"fence\":\"%llu\",\"started\":true}",
-			(unsigned long long)held_id, (unsigned long long)held.fence);
+		snprintf(jobs, sizeof jobs, "{\"id\":\"%llu\",\"fence\":\"%llu\",\"started\":%s}", (unsigned long long)held_id,
+			(unsigned long long)held.fence, started ? "true" : "false");
 	snprintf(text, sizeof text,
 		"{\"name\":\"t\",\"version\":\"1.0.0\",\"token\":\"%s\",\"pid\":%d,\"ready\":%s,\"held\":[%s],"
 		"\"capabilities\":[{\"name\":\"test.do\",\"version\":\"1.0.0\",\"mode\":\"batch\",\"flags\":0}]}",
@@ -106,11 +107,18 @@ static void link_up(void)
 static void job(const struct wire_message *m)
 {
 	struct message_job j;
+	struct message_out unhealthy;
 	if (!message_get_job(m, &j))
 		_exit(92);
-	put_fence(FRAME_STARTED, m->id, j.fence);
 	held_id = m->id;
 	held = j;
+	started = j.input.size != 7 || memcmp(j.input.data, "\"later\"", 7) != 0;
+	if (!started) { /* that it is here is said by other means */
+		message_put_simple(&unhealthy, &(struct message_simple){.number = 0});
+		put(FRAME_PONG, 0, &unhealthy);
+		return;
+	}
+	put_fence(FRAME_STARTED, m->id, j.fence);
 	if (j.input.size == 4 && memcmp(j.input.data, "\"ok\"", 4) == 0) {
 		finish(m->id, j.fence);
 	} else if (j.input.size == 7 && memcmp(j.input.data, "\"crash\"", 7) == 0) {
