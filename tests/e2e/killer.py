@@ -28,12 +28,15 @@ def named(pid, name):
 
 
 class Killer:
-    def __init__(self, daemon, history, journal, random):
-        self.d, self.h, self.journal, self.random = daemon, history, journal, random
+    """`crash`: submits a job that crashes a module, and with it the engine; or None."""
+
+    def __init__(self, daemon, history, journal, random, crash=None):
+        self.d, self.h, self.journal, self.random, self.crash = daemon, history, journal, random, crash
         self.keeper = daemon.keeper()
         self.engines = {daemon.engine()}
-        self.n = {"engine": 0, "recovering engine": 0, "keeper": 0, "worker": 0}
+        self.n = {"engine": 0, "recovering engine": 0, "module": 0, "keeper": 0, "worker": 0}
         self.in_a_row = 0
+        self.log = []
 
     def kill(self, what, pid, why):
         self.h.killed.add(pid)
@@ -48,7 +51,7 @@ class Killer:
         """The pid of the engine that runs now, also when it does not listen yet; waits for one."""
         def there():
             for pid in children_of(self.keeper):
-                if named(pid, "reeve-engine") and alive(pid):
+                if named(pid, "reeve-engine") and pid not in self.h.killed and alive(pid):
                     self.engines.add(pid)
                     return pid
             return 0
@@ -94,7 +97,6 @@ class Killer:
         self.kill("engine", pid, self.point(pid))
         self.in_a_row += 1
         while self.in_a_row < 4 and self.random.random() < 0.3:
-            wait_until(lambda: not alive(pid), "engine %d to be gone" % pid)
             pid = self.engine()
             name, most = self.random.choice((("rchar", 250000), ("syscr", 150), ("wchar", 40000), ("syscw", 60)))
             self.kill("recovering engine", pid, self.after_count(pid, name, most))
@@ -112,10 +114,31 @@ class Killer:
         self.in_a_row = 0
         if self.random.random() < 0.5:
             wait_until(lambda: not alive(engine), "engine %d to follow its keeper" % engine)
+        wait_until(lambda: not alive(keeper), "keeper %d to be gone" % keeper)
+        wait_until(lambda: not self.d.listens(), "engine %d to stop listening" % engine)
+        self.keep_log()
         self.d.up()
-        self.keeper = self.d.keeper()
-        self.engines.add(self.d.engine())
+        self.keeper = wait_until(self.another_keeper, "another keeper than %d" % keeper)
         self.h.say("keeper %d, engine %d" % (self.keeper, self.engine()))
+
+    def another_keeper(self):
+        with contextlib.suppress(OSError):  # its engine may be crashed by a module
+            return self.d.keeper()
+        return 0
+
+    def end_engine_by_module(self):
+        pid = self.engine()
+        self.crash()
+        wait_until(lambda: not alive(pid), "engine %d to be crashed" % pid, PATIENCE_S)
+        self.h.killed.add(pid)
+        self.n["module"] += 1
+        self.h.say("engine %d crashed" % pid)
+        self.in_a_row += 1
+
+    def keep_log(self):
+        """`reeve up` begins a new one; all of them are in self.log."""
+        with open(os.path.join(self.d.data, "reeved.log"), encoding="utf-8", errors="replace") as f:
+            self.log += f.read().splitlines()
 
     def one(self):
         x = self.random.random()
@@ -123,13 +146,15 @@ class Killer:
             self.end_keeper()
         elif x < 0.35:
             self.end_worker()
+        elif self.crash and x < 0.55:
+            self.end_engine_by_module()
         else:
             self.end_engine()
 
 
 def busy_wait(true):
     """wait_until without its pauses: the point is a few system calls wide."""
-    for _ in range(200000):
+    for _ in range(20000):
         if true():
             return
     raise AssertionError("waited in vain")

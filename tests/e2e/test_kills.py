@@ -7,18 +7,21 @@ import contextlib
 import json
 import os
 import random
+import re
 import unittest
 
 from history import History, check_promise, check_unanswered, read_journal
 from jobs import config, worker
 from killer import Killer
-from load import Client
+from load import CRASHING, Client
 from support import LONG, Daemon, alive, wait_until
 
-KILLS = int(os.environ.get("REEVE_KILLS") or (600 if LONG else 30))
+KILLS = int(os.environ.get("REEVE_KILLS") or (600 if LONG else 50))
 SEED = int(os.environ.get("REEVE_SEED") or 1)
 ROUND = 30  # kills between two quiet moments at which everything is checked
 CLIENTS = 3
+NAMESPACES = ("p", "m")
+OWN_FAULT = re.compile(r"engine_died .*signal=(?!KILL)|engine_exited .*status=[^0]|Sanitizer|runtime error|tree_not_ended")
 QUIET_S = 60
 
 
@@ -38,7 +41,6 @@ def open_jobs(d):
 
 class Kills(unittest.TestCase):
     timeout_s = 1800 if LONG else 180
-    NAMESPACES = ("p", "m")
 
     def daemon(self, journal):
         limits = {"retry_delay": "5ms", "retry_cap": "40ms", "max_attempts": 1000, "max_crashes": 1000}
@@ -48,18 +50,18 @@ class Kills(unittest.TestCase):
                              worker("module", "m", namespace="m", config=said, restart=again), jobs=limits))
 
     def test_what_was_acknowledged_ends_exactly_once_whoever_is_killed(self):
-        self.torture(KILLS, ("p",))
+        self.torture(KILLS, False)
 
     def test_also_when_a_module_crashes_the_engine(self):
-        self.torture(max(KILLS // 6, 4), ("p", "m"))
+        self.torture(max(KILLS // 4, 4), True)
 
-    def torture(self, kills, crashes):
+    def torture(self, kills, modules):
         seed, done = SEED, 0
         while done < kills:
-            done += self.round(seed, min(ROUND, kills - done), crashes)
+            done += self.round(seed, min(ROUND, kills - done), modules)
             seed += 1
 
-    def round(self, seed, kills, crashes):
+    def round(self, seed, kills, modules):
         h = History()
         d = self.daemon("JOURNAL")
         journal = os.path.join(d.directory, "journal")
@@ -69,8 +71,9 @@ class Kills(unittest.TestCase):
         d.file("journal", "")
         try:
             with d:
-                killer = Killer(d, h, journal, random.Random(seed))
-                clients = [Client(d, h, journal, "%d.%d" % (seed, k), self.NAMESPACES, crashes) for k in range(CLIENTS)]
+                crasher = Client(d, h, journal, "%d.crash" % seed)
+                killer = Killer(d, h, journal, random.Random(seed), crasher.submit_panic if modules else None)
+                clients = [Client(d, h, journal, "%d.%d" % (seed, k)) for k in range(CLIENTS)]
                 for c in clients:
                     c.start()
                 try:
@@ -83,7 +86,8 @@ class Kills(unittest.TestCase):
                     c.join(QUIET_S)
                     if c.failure:
                         raise c.failure
-                self.check(d, h, journal)
+                killer.keep_log()
+                self.check(d, h, journal, killer)
         except BaseException:
             print("seed %d, %s" % (seed, h.events and "the last of %d events:" % len(h.events)))
             print("\n".join(h.events[-60:]))
@@ -108,34 +112,37 @@ class Kills(unittest.TestCase):
             wait_until(nothing_left, "every job to end", QUIET_S)
         except AssertionError:
             print(json.dumps(open_jobs(d), indent=1))
-            for w in self.NAMESPACES:
+            for w in NAMESPACES:
                 print(json.dumps(d.http("GET", "/v1/workers/" + w).json(), indent=1))
             raise
 
-    def check(self, d, h, journal):
+    def check(self, d, h, journal, killer):
         self.quiet(d)
-        shown = {job["job_id"]: job for n in self.NAMESPACES for job in listed(d, n)}
+        reader = Client(d, h, journal, "reader")
+        shown = {job["job_id"]: job for n in NAMESPACES for job in listed(d, n)}
         tags = collections.Counter(job["tags"][0] for job in shown.values())
         runs = read_journal(journal)
         pids = {r.pid for some in runs.values() for r in some}
         died = {pid for pid in pids if not alive(pid)}
         bad = check_unanswered(h.promises, tags)
         for p in h.promises:
-            full = d.http("GET", "/v1/jobs/" + p.id).json() if p.id in shown else None
+            full = json.loads(reader.insist("GET", "/v1/jobs/" + p.id)[1]) if p.id in shown else None
             items = None
             if "items" in p.expect and full and full["status"] == "completed":
-                lines = d.http("GET", "/v1/jobs/%s/items" % p.id).body.splitlines()
+                lines = reader.insist("GET", "/v1/jobs/%s/items" % p.id)[1].splitlines()
                 items = [json.loads(line)["key"] for line in lines]
             broken = check_promise(p, full, runs.get(p.id, []), items, died)
             for sentence in broken:
                 bad.append("%r %s" % (p, sentence))
             if broken:
                 print("%r\n%s\n%s\n%s" % (p, h.of(p), runs.get(p.id), full))
-        for pid in died - h.killed - self.crashed(h, runs):
+        for pid in died - h.killed - self.crashed(h, shown, runs):
             bad.append("process %d ended, and nobody killed it" % pid)
+            print("\n".join(line for line in killer.log if str(pid) in line))
+        bad += [line for line in killer.log if OWN_FAULT.search(line) and not (killer.crash and "engine_died" in line)]
         self.assertEqual(bad, [], "\n".join(bad))
 
-    def crashed(self, h, runs):
-        """Pids of those whom a job was to kill."""
-        kinds = {p.id: p.kind for p in h.promises}
-        return {r.pid for job, some in runs.items() if "crash" in kinds.get(job, "") for r in some if r.ended_at is None}
+    def crashed(self, h, shown, runs):
+        """Pids of those whom a job was to kill, also one whose submit had no answer."""
+        kinds = {job: h.promises[int(shown[job]["tags"][0][1:])].kind for job in shown}
+        return {r.pid for job, some in runs.items() if kinds.get(job) in CRASHING for r in some if r.ended_at is None}
