@@ -140,7 +140,7 @@ static enum MHD_Result first_call(struct http_request *r, const char *method)
 	 * "100 Continue", is not asked for. */
 	struct bytes length = http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	bool waits = http_header(r, MHD_HTTP_HEADER_EXPECT).data != NULL;
-	if (waits || (length.data && strtoull(length.data, NULL, 10) > STREAM_LOW))
+	if (waits || (length.data && strtoull(length.data, NULL, 10) > REQUEST_DISCARD_MAX))
 		return queue_answer(r);
 	return MHD_YES;
 }
