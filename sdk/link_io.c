@@ -115,7 +115,7 @@ static void add_held(struct text *json, struct link_host *h)
 static bool put_hello(struct link_host *h)
 {
 	struct text json = {0};
-	const char *platform = h->w->worker.platform;
+	const char *platform = h->w->worker.platform, *schema = h->w->worker.config_schema;
 	bool good;
 
 	text_put(&json, "{\"token\":");
@@ -126,6 +126,8 @@ static bool put_hello(struct link_host *h)
 	text_quote(&json, h->w->worker.version, strlen(h->w->worker.version));
 	text_put(&json, ",\"platform\":");
 	text_quote(&json, platform ? platform : "", platform ? strlen(platform) : 0);
+	if (schema && jsontext_check(schema, strlen(schema), NULL))
+		text_format(&json, ",\"config_schema\":%s", schema);
 	text_format(&json, ",\"sdk\":\"libreeve %s\",\"pid\":%d,\"ready\":%s,\"capabilities\":", reeve_version(),
 		(int)getpid(), h->started ? "true" : "false");
 	describe_capabilities(&json, h->w);

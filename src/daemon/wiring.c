@@ -345,7 +345,7 @@ static struct instance_events runner_events(struct daemon *d)
 		.reclaim = on_reclaim};
 }
 
-/* ── modules ── */
+/* ── the worker's own schema ── */
 
 static enum errcode check_config(void *context, const char *schema_text, struct bytes config, struct err *e)
 {
@@ -360,6 +360,8 @@ static enum errcode check_config(void *context, const char *schema_text, struct 
 		err_prefix(e, "config%s", pointer);
 	return code;
 }
+
+/* ── modules ── */
 
 static void on_module_log(void *context, struct instance *i, int severity, struct bytes event, struct bytes fields)
 {
@@ -424,6 +426,7 @@ static enum errcode open_processes(struct daemon *d, const char *run, const char
 		.node = d->settings->node,
 		.exec_program = exec,
 		.keeper_fd = fd,
+		.check_config = check_config,
 		.context = d,
 		.stop = on_stop,
 		.reload = on_reload,

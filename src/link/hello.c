@@ -147,6 +147,7 @@ bool hello_parse(struct hello *h, const char *json, size_t size, struct err *e)
 	h->say.version = text_of(h->root, "version");
 	h->say.platform = text_of(h->root, "platform");
 	h->say.sdk = text_of(h->root, "sdk");
+	h->say.config_schema = h->config_schema = dump(h->root, "config_schema");
 	h->say.pid = (int)pid;
 	h->say.concurrency = (unsigned)concurrency;
 	h->say.ready = json_is_true(json_object_get(h->root, "ready"));
@@ -157,6 +158,7 @@ void hello_fini(struct hello *h)
 {
 	link_capabilities_free(h->capabilities, h->say.capability_n);
 	free(h->held);
+	free(h->config_schema);
 	json_decref(h->root);
 	memset(h, 0, sizeof *h);
 }

@@ -19,6 +19,7 @@ struct hello {
 	const char *token;
 	struct link_hello say;
 	struct capability *capabilities; /* own; say.capabilities */
+	char *config_schema; /* own; say.config_schema */
 	struct hello_held *held;
 	size_t held_n;
 };

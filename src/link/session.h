@@ -44,6 +44,7 @@ enum {
 
 struct link_hello { /* what the worker said; borrowed for the call */
 	const char *name, *version, *platform, *sdk; /* "" when it said nothing */
+	const char *config_schema; /* JSON; NULL: it takes any configuration */
 	int pid; /* as it says; peer_pid is what the kernel says */
 	int peer_pid, peer_uid;
 	unsigned concurrency; /* jobs that it runs at once; 0: it leaves that to the configuration */

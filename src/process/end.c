@@ -142,6 +142,8 @@ static void fill_error(struct process *p)
 	struct instance_error *e = p->keep_error ? &p->instance->last_error : &p->error;
 	char what[448];
 	end_describe(p, what, sizeof what);
+	if (e->details[0] && strcmp(e->phase, "initialize") == 0)
+		return; /* how it then exited says no more */
 	if (e->details[0]) { /* why we ended it, or what it said itself */
 		size_t n = strlen(e->details);
 		snprintf(e->details + n, sizeof e->details - n, "; %s", what);

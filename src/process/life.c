@@ -70,6 +70,21 @@ static enum errcode same_capabilities(const struct instance *i, const struct lin
 	return same ? E_OK : err_set(e, E_CONFLICT, "instance %s came back with other capabilities than before", i->id);
 }
 
+/* Before WELCOME: its `start` is not called with a configuration that it does not take. As a module's, it is not tried again. */
+static enum errcode check_config(struct process *p, const struct link_hello *hello, struct err *e)
+{
+	const struct process_options *o = &p->host->options;
+	if (hello->ready || !hello->config_schema || !o->check_config)
+		return E_OK;
+	enum errcode code = o->check_config(o->context, hello->config_schema, bytes_of(p->instance->worker->config), e);
+	if (code == E_OK)
+		return E_OK;
+	p->error = (struct instance_error){.category = "config", .phase = "initialize", .at_ms = now(p)};
+	snprintf(p->error.details, sizeof p->error.details, "%s", e->text);
+	loop_timer_set(p->return_timer, PROCESS_TERM_MS); /* it is told, and exits by itself */
+	return code;
+}
+
 static enum errcode on_hello(void *context, const struct link_hello *hello, struct err *e)
 {
 	struct process *p = context;
@@ -82,6 +97,9 @@ static enum errcode on_hello(void *context, const struct link_hello *hello, stru
 			loop_timer_set(p->return_timer, -1);
 		return code;
 	}
+	enum errcode config = check_config(p, hello, e);
+	if (config != E_OK)
+		return config;
 	if (i->worker->package_name && i->worker->code.version && *hello->version &&
 		strcmp(hello->version, i->worker->code.version) != 0)
 		log_write(LOG_LEVEL_WARNING, "worker_version", "worker=%s package=%s says=%s", i->worker->id,

@@ -34,7 +34,10 @@ struct process_options {
 	const char *exec_program; /* the worker that runs commands (workers/exec); NULL: `exec` is refused */
 	int keeper_fd; /* of KEEPER_ENV_FD */
 
-	void *context; /* of the functions below; none may be NULL */
+	/* Is `config` what the worker's schema asks for? NULL: nobody checks. */
+	enum errcode (*check_config)(void *context, const char *schema, struct bytes config, struct err *e);
+
+	void *context; /* of the functions; none below may be NULL */
 	void (*stop)(void *context, int times); /* the keeper was asked to stop; from the second time on, hurry */
 	void (*reload)(void *context);
 	void (*keeper_lost)(void *context); /* exit at once: the children live on */

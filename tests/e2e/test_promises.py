@@ -66,6 +66,18 @@ class Health(unittest.TestCase):
                 self.assertEqual(ended(d, job)["status"], "completed")
 
 
+class Configuration(unittest.TestCase):
+    def test_a_configuration_that_the_worker_s_schema_refuses_fails_before_start_in_both_placements(self):
+        errors = []
+        for placement in BOTH:
+            with self.subTest(placement), Daemon(config(worker(placement, config={"n": "three", "start": "crash"}))) as d:
+                i, = in_state(d, "failed")
+                errors.append({k: v for k, v in i["last_error"].items() if k != "timestamp"})
+        self.assertEqual(errors[0], errors[1])
+        self.assertEqual((errors[0]["category"], errors[0]["phase"], errors[0]["recoverable"]), ("config", "initialize", False))
+        self.assertIn("config/n", errors[0]["details"])
+
+
 class Files(unittest.TestCase):
     def refusal(self, d, path):
         self.assertEqual(d.http("POST", "/v1/workers", module(path)).status, 201)

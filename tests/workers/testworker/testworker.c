@@ -356,6 +356,7 @@ const struct reeve_worker reeve_export = {
 	.abi = REEVE_ABI,
 	.name = "testworker",
 	.version = "1.0.0",
+	.config_schema = "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}}",
 	.capabilities = capabilities,
 	.start = start,
 	.stop = stop,
