@@ -29,6 +29,7 @@ void pipelines_free(struct pipelines *ps)
 	list_each(&ps->waits, at) list_remove(at); /* each is its owner's to free */
 	start_abandon_all(ps);
 	gather_abandon_all(ps);
+	run_prune_abandon(ps);
 	idmap_fini(&ps->by_id);
 	for (size_t i = 0; i < ps->definition_n; i++)
 		pipeline_free(ps->definitions[i]);
@@ -183,6 +184,7 @@ void pipelines_progress(struct pipelines *ps, struct job *j, int percent, struct
 
 void pipelines_tick(struct pipelines *ps, int64_t now_ms)
 {
+	run_prune(ps, now_ms);
 	list_each(&ps->live, at)
 	{
 		struct run *r = container_of(at, struct run, link);

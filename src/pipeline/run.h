@@ -4,6 +4,7 @@
 #include "pipeline/pipeline.h"
 
 enum { RUN_LIVE_MAX = 10000 };
+#define RUN_KEEP_MS (7LL * 24 * 3600 * 1000) /* after its end, as long as results are kept */
 
 enum run_step_state {
 	RUN_STEP_WAITING, /* its source has not ended */
@@ -52,6 +53,13 @@ struct run_wait {
 	struct list link; /* in pipelines.waits */
 };
 
+struct run_prune { /* prune.c */
+	struct store_batch *batch; /* of the look that is under way, or NULL; filled on the reader thread */
+	int64_t next_at_ms, until_ms;
+	uint64_t cursor, last_id;
+	unsigned looked_at;
+};
+
 struct pipelines {
 	struct store *store;
 	struct queues *queues;
@@ -60,6 +68,7 @@ struct pipelines {
 	size_t definition_n;
 	struct list live, waits;
 	struct idmap by_id; /* of live */
+	struct run_prune prune;
 	struct list starts, gathers; /* under way: an engine that dies never hears of them */
 	int64_t now_ms; /* of the last call that brought the time */
 	void (*changed)(void *context, uint64_t run_id, enum run_state state);
@@ -95,6 +104,10 @@ void run_settle(struct pipelines *ps, struct run *r);
 
 /* start.c */
 void start_abandon_all(struct pipelines *ps);
+
+/* prune.c */
+void run_prune(struct pipelines *ps, int64_t now_ms);
+void run_prune_abandon(struct pipelines *ps);
 
 /* gather.c */
 void gather_start(struct pipelines *ps, struct run *r, int step);

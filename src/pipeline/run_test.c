@@ -774,6 +774,24 @@ static void the_list_shows_live_runs_as_they_are_now(void **state)
 	json_decref(j);
 }
 
+static void a_run_is_kept_for_a_week_after_its_end(void **state)
+{
+	static const int64_t DAY = 24 * 3600 * 1000;
+	struct fixture *f = *state;
+	uint64_t ended = start_mail(f);
+	fail_job(f, must_lease(f, "parse"));
+	settle(f);
+	f->now += 6 * DAY;
+	uint64_t lives = start(f, "mail", "{}");
+	expect_run(f, ended, "failed", 0, 0);
+	f->now += 2 * DAY;
+	settle(f);
+	assert_int_equal(rows(f, STORE_RUN), 1);
+	f->now += 30 * DAY;
+	settle(f);
+	expect_run(f, lives, "running", 0, 0); /* however long it takes */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -798,6 +816,7 @@ int main(void)
 		TEST(a_run_goes_on_when_space_returns),
 		TEST(a_run_ends_the_same_whenever_the_engine_dies),
 		TEST(a_replayed_item_does_not_keep_its_run_waiting),
+		TEST(a_run_is_kept_for_a_week_after_its_end),
 		TEST(the_list_shows_live_runs_as_they_are_now),
 	};
 	return cmocka_run_group_tests_name("pipeline/run", tests, NULL, NULL);
