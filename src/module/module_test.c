@@ -429,6 +429,21 @@ static void cancel_takes_back_what_was_not_begun(void **state)
 	until_count(&y.finished, 5);
 }
 
+static void a_job_behind_an_unexpectedly_long_handler_begins_on_another_thread(void **state)
+{
+	run(module("testworker"), "reeve_export");
+	for (unsigned k = 0; k < 32; k++) /* as far as the unit knows its handlers are short: one thread does for all */
+		deliver(k, "test.echo", "{}");
+	until_count(&y.finished, 32);
+	struct delivery *d = deliver(32, "test.sleep", "{\"ms\":60000}");
+	until(&y.started[32]);
+	deliver(33, "test.echo", "{\"x\":1}");
+	until(&y.over[33]);
+	assert_false(y.over[32]);
+	x.instance->runner->cancel(x.instance, d);
+	until(&y.over[32]);
+}
+
 /* ── calls ── */
 
 static void a_call_to_a_module_is_answered_without_the_loop(void **state)
@@ -550,6 +565,7 @@ int main(void)
 		CASE(an_emitter_waits_while_its_window_is_full),
 		CASE(cancel_reaches_a_running_handler),
 		CASE(cancel_takes_back_what_was_not_begun),
+		CASE(a_job_behind_an_unexpectedly_long_handler_begins_on_another_thread),
 		CASE(a_call_to_a_module_is_answered_without_the_loop),
 		CASE(a_failing_callee_is_told_to_the_caller),
 		CASE(a_call_to_a_serial_capability_goes_over_the_loop),

@@ -466,6 +466,19 @@ static void a_cancelled_handler_ends_early(void **state)
 	seen_free(s);
 }
 
+static void a_job_behind_an_unexpectedly_long_handler_begins_on_another_thread(void **state)
+{
+	for (int i = 0; i < 32; i++) /* as far as the worker knows its handlers are short: one thread does for all */
+		free(result_of("test.echo", "1"));
+	struct seen *s = deliver("test.sleep", "{\"ms\":60000}");
+	until(s->d.started);
+	free(result_of("test.echo", "1"));
+	assert_false(s->over);
+	link_worker_cancel(t.w, &s->d);
+	until(s->over);
+	seen_free(s);
+}
+
 static void a_forgotten_job_is_not_heard_of_again(void **state)
 {
 	struct seen *s = deliver("test.sleep", "{\"ms\":60000}");
@@ -707,6 +720,7 @@ int main(int argc, char **argv)
 		TEST(a_handler_waits_while_its_items_are_not_taken),
 		TEST(an_item_that_is_refused_ends_the_emitting),
 		TEST(a_cancelled_handler_ends_early),
+		TEST(a_job_behind_an_unexpectedly_long_handler_begins_on_another_thread),
 		TEST(a_forgotten_job_is_not_heard_of_again),
 		TEST(a_handler_calls_others),
 		TEST(the_scratch_directory_is_gone_when_the_job_has_ended),
