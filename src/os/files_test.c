@@ -3,6 +3,7 @@
 #include "os/os_clock.h"
 #include "os/path.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -29,6 +30,32 @@ static void a_directory_has_one_owner_and_the_second_is_told_its_pid(void **stat
 	close(fd);
 	assert_int_equal(lock_take(directory, &fd, &e), E_OK);
 	close(fd);
+}
+
+/* As when the owner was killed just after it had started a program: the child has the descriptor for a moment longer. */
+static void a_lock_that_a_dead_owners_child_still_has_is_waited_for(void **state)
+{
+	int fd = -1, go[2];
+	assert_int_equal(pipe(go), 0);
+	pid_t owner = fork();
+	if (owner == 0) {
+		char byte;
+		if (lock_take(directory, &fd, NULL) != E_OK)
+			_exit(1);
+		if (fork() == 0) {
+			(void)!read(go[0], &byte, 1);
+			poll(NULL, 0, 50); /* the moment */
+		}
+		_exit(0);
+	}
+	int status = 1;
+	assert_int_equal(waitpid(owner, &status, 0), owner);
+	assert_int_equal(status, 0);
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(lock_take(directory, &fd, NULL), E_OK);
+	close(fd);
+	close(go[0]);
+	close(go[1]);
 }
 
 static void a_lock_ends_with_its_process(void **state)
@@ -101,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_has_one_owner_and_the_second_is_told_its_pid),
 		cmocka_unit_test(a_lock_ends_with_its_process),
+		cmocka_unit_test(a_lock_that_a_dead_owners_child_still_has_is_waited_for),
 		cmocka_unit_test(a_path_that_does_not_fit_is_refused),
 		cmocka_unit_test(directories_are_made_with_their_parents),
 		cmocka_unit_test(a_missing_program_is_named),

@@ -5,10 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+enum { DEAD_OWNER_TRIES = 200, DEAD_OWNER_WAIT_MS = 10 };
 
 static enum errcode held(const char *directory, const char *path, struct err *e)
 {
@@ -22,6 +27,29 @@ static enum errcode held(const char *directory, const char *path, struct err *e)
 		"the directory %s is in use by another process; stop it first, or use another directory", directory);
 }
 
+/* A program that was just started by an owner that then died may still have the owner's descriptors: the kernel lets the owner
+ * go on (vfork) before it closes them in the child. So a lock whose owner is dead is about to be free. */
+static bool owner_is_dead(const char *path)
+{
+	char text[32] = "";
+	fd_read_file(path, text, sizeof text);
+	long pid = strtol(text, NULL, 10);
+	return pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+static bool locked(int fd, const char *path)
+{
+	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		int bad = errno;
+		if (bad != EWOULDBLOCK || tries == DEAD_OWNER_TRIES || !owner_is_dead(path)) {
+			errno = bad;
+			return false;
+		}
+		poll(NULL, 0, DEAD_OWNER_WAIT_MS);
+	}
+	return true;
+}
+
 enum errcode lock_take(const char *directory, int *out, struct err *e)
 {
 	char path[PATH_MAX];
@@ -31,7 +59,7 @@ enum errcode lock_take(const char *directory, int *out, struct err *e)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_errno(e, errno, "opening %s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (!locked(fd, path)) {
 		int bad = errno;
 		close(fd);
 		return bad == EWOULDBLOCK ? held(directory, path, e) : err_errno(e, bad, "locking %s", path);

@@ -5,5 +5,5 @@
 #include "base/err.h"
 
 /* *fd is the lock, held until it is closed (it is close-on-exec). E_CONFLICT: another process holds it; the sentence names the
- * directory and its pid. Never waits. */
+ * directory and its pid. Waits, 2 s at most, only when that process is dead: see lock.c. */
 enum errcode lock_take(const char *directory, int *fd, struct err *e);

@@ -65,9 +65,13 @@ def in_state(d, state, id="test", n=1):
     """Waits until n instances are in that state; returns them."""
     def found():
         try:
-            some = [i for i in instances(d, id) if i["state"] == state]
+            answer = d.http("GET", "/v1/workers/" + id)
         except OSError:
             return None
+        if answer.status == 404:  # a reload that was asked for has not come to it
+            return None
+        assert answer.status == 200, answer
+        some = [i for i in answer.json()["instances"] if i["state"] == state]
         return some if len(some) == n else None
     return wait_until(found, "%d instances of %s %s" % (n, id, state))
 
