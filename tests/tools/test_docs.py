@@ -41,6 +41,14 @@ class Documents(unittest.TestCase):
                 with self.subTest(document=name, path=path):
                     self.assertTrue(os.path.exists(os.path.join(TOP, path)))
 
+    def test_every_path_from_the_top_that_a_document_names_exists(self):
+        folders = "src|sdk|tools|tests|workers|examples|script|docs|include|bench"
+        for document in documents():
+            for path in re.findall(r"`((?:%s)/[\w./-]*\w)`" % folders, read(document)):
+                with self.subTest(document=os.path.relpath(document, TOP), path=path):
+                    self.assertTrue(os.path.exists(os.path.join(TOP, path)) or os.path.exists(os.path.join(os.path.dirname(document), path))
+                                    or any(os.path.exists(os.path.join(TOP, path + end)) for end in (".c", ".h", "_test.c")))
+
     def test_the_decisions_are_all_in_their_index(self):
         folder = os.path.join(TOP, "docs", "decisions")
         index = read(os.path.join(folder, "README.md"))
