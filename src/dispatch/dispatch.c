@@ -80,7 +80,7 @@ struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes
 	return r;
 }
 
-static void want_turn(struct dispatch *d)
+void turn_want(struct dispatch *d)
 {
 	if (d->turn_wanted)
 		return;
@@ -93,7 +93,7 @@ void route_wake(struct dispatch *d, struct route *r)
 	if (r->active.next || (!r->ready && list_empty(&r->calls)))
 		return;
 	list_append(&d->active, &r->active);
-	want_turn(d);
+	turn_want(d);
 }
 
 /* The first sight of a queue: its route is remembered under its address. */
@@ -197,6 +197,10 @@ static bool give_one(struct dispatch *d, struct route *r)
 void dispatch_turn(struct dispatch *d)
 {
 	d->turn_wanted = false;
+	for (struct work *w; (w = d->revoked);) {
+		d->revoked = w->next_free;
+		work_tell_revoked(w);
+	}
 	if (d->held)
 		return;
 	unsigned left = DISPATCH_TURN_MAX;
@@ -213,7 +217,7 @@ void dispatch_turn(struct dispatch *d)
 			list_append(&d->active, &r->active);
 	}
 	if (!list_empty(&d->active))
-		want_turn(d);
+		turn_want(d);
 }
 
 static void look(void *context, struct queue *q)
@@ -231,7 +235,7 @@ void dispatch_hold(struct dispatch *d, bool hold)
 		return;
 	queues_each(d->queues, look, d); /* what was loaded was never announced */
 	if (!list_empty(&d->active))
-		want_turn(d);
+		turn_want(d);
 }
 
 /* ── seats ── */

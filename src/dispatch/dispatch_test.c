@@ -462,6 +462,46 @@ static void cancelling_reaches_the_handler_and_its_late_result_does_not_count(vo
 	assert_int_equal(f.instances[0]->in_flight, 0);
 }
 
+static void a_worker_hears_of_a_cancellation_when_it_is_durable(void **state)
+{
+	instance(0, 0);
+	uint64_t id = submit(1);
+	start(f.given[0]);
+	assert_int_equal(queue_cancel(f.qs, id, f.now, NULL, NULL, NULL), E_OK);
+	dispatch_turn(f.d);
+	assert_int_equal(f.cancelled, 0); /* if the engine died now, the job would go on */
+	store_flush(f.store);
+	assert_int_equal(f.cancelled, 1);
+}
+
+static void an_outcome_that_is_quicker_than_the_cancellation_settles_behind_it(void **state)
+{
+	instance(0, 0);
+	uint64_t id = submit(1);
+	start(f.given[0]);
+	assert_int_equal(queue_cancel(f.qs, id, f.now, NULL, NULL, NULL), E_OK);
+	f.given[0]->events->finished(f.given[0], bytes_of("42"), NULL);
+	dispatch_turn(f.d);
+	assert_int_equal(f.settled, 0);
+	turn();
+	assert_int_equal(f.settled, 1);
+	assert_int_equal(f.cancelled, 0);
+	assert_int_equal(f.end, END_CANCELLED);
+}
+
+static void a_job_whose_instance_ends_before_its_cancellation_is_durable_is_cancelled(void **state)
+{
+	instance(0, 0);
+	uint64_t id = submit(1);
+	start(f.given[0]);
+	assert_int_equal(queue_cancel(f.qs, id, f.now, NULL, NULL, NULL), E_OK);
+	f.given[0]->events->finished(f.given[0], bytes_of("42"), NULL);
+	gone(0);
+	turn();
+	assert_int_equal(f.settled, 0);
+	assert_int_equal(f.end, END_CANCELLED);
+}
+
 static void a_handler_that_ends_at_its_deadline_has_timed_out(void **state)
 {
 	struct job_spec spec;
@@ -487,6 +527,7 @@ static void a_handler_that_ignores_its_cancel_is_reported_after_the_grace(void *
 	uint64_t id = submit(1);
 	start(f.given[0]);
 	queue_cancel(f.qs, id, f.now, NULL, NULL, NULL);
+	turn();
 	dispatch_tick(f.d, f.now + 4999);
 	assert_int_equal(f.stuck, 0);
 	dispatch_tick(f.d, f.now + 5000);
@@ -581,6 +622,39 @@ static void a_job_that_a_worker_still_holds_goes_on_after_a_restart(void **state
 	assert_int_equal(f.ended, 1);
 	assert_string_equal(f.result, "\"once\"");
 	assert_int_equal(f.settled, 1);
+}
+
+static void what_an_earlier_engine_stopped_and_did_not_write_down_is_given_out_again(void **state)
+{
+	instance(0, 0);
+	uint64_t id = submit(1);
+	start(f.given[0]);
+	uint64_t fence = f.given[0]->fence;
+	f.given[0]->events->lost(f.given[0], NULL); /* writes nothing: for the store it is as if the engine had died here */
+	gone(0);
+	struct store *next;
+	store_memory_crash(f.store, 0, &next);
+	dispatch_free(f.d);
+	registry_free(f.registry);
+	queues_free(f.qs);
+	f.store = next;
+	open_all();
+	dispatch_hold(f.d, true);
+	struct delivery *d;
+	struct instance *i = f.instances[0] = instance_new(f.worker, &runner, "w-0", 0, f.now);
+	add_capability(i, "work", 0);
+	assert_int_equal(dispatch_reclaim(f.d, i, id, fence, true, &d, NULL), E_OK);
+	i->state = INSTANCE_RUNNING;
+	registry_add(f.registry, i);
+	dispatch_instance_running(f.d, i);
+	dispatch_hold(f.d, false);
+	turn();
+	struct job_error error = {.code = "cancelled"};
+	d->events->finished(d, (struct bytes){0}, &error);
+	turn();
+	assert_int_equal(f.ended, 0);
+	assert_int_equal(f.given_n, 2);
+	assert_int_equal(f.given[1]->attempt, 1);
 }
 
 static void what_an_earlier_engine_left_is_given_out(void **state)
@@ -766,6 +840,9 @@ int main(void)
 		CASE(a_job_whose_instance_died_goes_to_the_next_one_as_a_second_attempt),
 		CASE(a_job_that_kills_three_instances_is_a_dead_letter),
 		CASE(cancelling_reaches_the_handler_and_its_late_result_does_not_count),
+		CASE(a_worker_hears_of_a_cancellation_when_it_is_durable),
+		CASE(an_outcome_that_is_quicker_than_the_cancellation_settles_behind_it),
+		CASE(a_job_whose_instance_ends_before_its_cancellation_is_durable_is_cancelled),
 		CASE(a_handler_that_ends_at_its_deadline_has_timed_out),
 		CASE(a_handler_that_ignores_its_cancel_is_reported_after_the_grace),
 		CASE(an_item_frees_its_place_when_it_is_durable),
@@ -773,6 +850,7 @@ int main(void)
 		CASE(a_handler_that_a_stopping_worker_interrupts_is_no_attempt),
 		CASE(nothing_is_given_out_while_it_is_held),
 		CASE(a_job_that_a_worker_still_holds_goes_on_after_a_restart),
+		CASE(what_an_earlier_engine_stopped_and_did_not_write_down_is_given_out_again),
 		CASE(what_an_earlier_engine_left_is_given_out),
 		CASE(a_call_is_answered_by_whoever_offers_it),
 		CASE(a_call_that_nobody_can_answer_is_unavailable_at_once),

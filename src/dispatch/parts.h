@@ -72,7 +72,9 @@ struct work {
 	unsigned depth;
 	int64_t started_at_ms;
 	bool over; /* the runner no longer knows it */
-	struct work *next_free;
+	bool revoked; /* its job was taken back, and that is not durable yet: the worker must not hear of it */
+	bool reclaimed; /* it was given out by an earlier engine */
+	struct work *next_free; /* or, in dispatch->revoked, the next one there */
 };
 
 struct call {
@@ -101,6 +103,7 @@ struct dispatch {
 	struct idmap live_calls; /* by id */
 	struct list active; /* routes that may have something to give out */
 	struct heap timers; /* of work.give_up, call.timer and seat.retry: told apart by tie */
+	struct work *revoked; /* since the last turn; their batches are on the way */
 	struct work *free_works;
 	unsigned free_n;
 	struct work *giving; /* the one that the runner is being given right now */
@@ -118,6 +121,7 @@ static inline int64_t dispatch_now(struct dispatch *d)
 
 /* dispatch.c */
 struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes name);
+void turn_want(struct dispatch *d);
 void route_wake(struct dispatch *d, struct route *r); /* it may have something to give out */
 struct seat *seat_get(struct dispatch *d, struct instance *i);
 void seat_wake(struct dispatch *d, struct seat *s); /* it has room */
@@ -128,6 +132,7 @@ void dispatch_timer(struct dispatch *d, struct heap_node *node, int64_t at_ms, u
 struct work *work_new(struct dispatch *d, struct seat *s, struct route *r, uint16_t index);
 void work_give(struct work *w); /* to the runner */
 void work_cancel(struct work *w); /* the outcome no longer counts */
+void work_tell_revoked(struct work *w); /* once what was committed before is durable */
 void work_give_up(struct work *w); /* its grace is over */
 void work_unref(struct work *w);
 bool work_lease(struct work *w); /* the route's next job becomes its; false: there is none */

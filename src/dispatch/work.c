@@ -185,11 +185,12 @@ static bool ran_out(const struct work *w, const struct job_error *error)
 		   ran_ms + DISPATCH_CLOCKS_MS >= w->job->timeout_ms;
 }
 
-/* Its worker stops, and so the handler did: that is nobody's fault, and no attempt. */
+/* Its worker stops, and so the handler did, or the engine before us stopped it and died before that was durable: that is
+ * nobody's fault, and no attempt. */
 static bool interrupted(const struct work *w, const struct job_error *error)
 {
-	return w->job && error && strcmp(error->code, "cancelled") == 0 && w->seat->instance->state == INSTANCE_STOPPING &&
-		   !ran_out(w, error);
+	return w->job && error && strcmp(error->code, "cancelled") == 0 &&
+		   (w->reclaimed || w->seat->instance->state == INSTANCE_STOPPING) && !ran_out(w, error);
 }
 
 static void hand_back(struct work *w)
@@ -217,6 +218,11 @@ static void on_finished(struct delivery *x, struct bytes result, const struct jo
 		snprintf(
 			timeout.message, sizeof timeout.message, "the attempt did not end within its %u ms", w->job->timeout_ms);
 		settle(w, result, ran_out(w, error) ? &timeout : error);
+		return;
+	}
+	if (w->revoked) { /* with the outcome the worker would forget a job that after our death might still be its own */
+		list_append(&w->seat->settling, &w->link);
+		work_unref(w);
 		return;
 	}
 	struct call *c = w->call;
@@ -436,8 +442,36 @@ void dispatch_revoke(struct dispatch *d, struct job *j, enum revoke_reason why)
 	j->holder = NULL;
 	if (w && w->seat && w->seat->alone == w && w->seat->alone_waits)
 		stop_waiting(w);
-	else if (w && !w->over)
+	else if (w && !w->over) {
+		w->job = NULL;
+		w->revoked = true;
+		w->refs++;
+		w->next_free = d->revoked;
+		d->revoked = w;
+		turn_want(d);
+	}
+}
+
+static void revoked_durable(void *context, enum errcode code)
+{
+	struct work *w = context;
+	w->revoked = false;
+	if (!w->over && code == E_OK) {
 		work_cancel(w);
+	} else if (w->over && w->seat) {
+		struct instance *i = w->seat->instance;
+		list_remove(&w->link);
+		w->seat = NULL;
+		if (code == E_OK)
+			i->runner->settled(i, w->d.id, w->d.fence);
+	}
+	work_unref(w);
+}
+
+/* The queue hands over its batch after the hook, so now it is on its way; an empty one comes back behind it. */
+void work_tell_revoked(struct work *w)
+{
+	queues_commit(w->dispatch->queues, store_batch_new(), revoked_durable, w);
 }
 
 void work_give_up(struct work *w)
@@ -469,6 +503,7 @@ enum errcode dispatch_reclaim(struct dispatch *d, struct instance *i, uint64_t j
 		return err_set(e, code, "the lease of job %" PRIu64 " was taken away", job_id);
 	}
 	describe(w, j);
+	w->reclaimed = true;
 	w->d.fence = fence;
 	w->refs++;
 	i->in_flight++;
