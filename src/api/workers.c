@@ -235,6 +235,41 @@ static void show_instance(void *context, struct http_request *r)
 
 /* ── change ── */
 
+struct saving { /* an answer that waits for what it says to be on disk */
+	struct http_request *request; /* NULL: the client has gone */
+	int status;
+	struct buf answer;
+};
+
+static void client_gone(void *data)
+{
+	((struct saving *)data)->request = NULL;
+}
+
+static void saved(void *context, enum errcode code)
+{
+	struct saving *s = context;
+	struct http_request *r = s->request;
+	if (r && code)
+		api_fail(r, code, "the change could not be stored: %s", err_word(code));
+	else if (r)
+		api_reply_buf(r, s->status, &s->answer);
+	if (r)
+		http_set_data(r, NULL, NULL);
+	buf_fini(&s->answer);
+	free(s);
+}
+
+/* Takes *answer. An empty batch is durable when every one before it is. */
+static void answer_when_saved(struct api *a, struct http_request *r, int status, struct buf *answer)
+{
+	struct saving *s = NEW(struct saving);
+	*s = (struct saving){.request = r, .status = status, .answer = *answer};
+	*answer = (struct buf){0};
+	http_set_data(r, s, client_gone);
+	queues_commit(a->queues, store_batch_new(), saved, s);
+}
+
 static void add_worker(void *context, struct http_request *r)
 {
 	struct api *a = context;
@@ -245,10 +280,13 @@ static void add_worker(void *context, struct http_request *r)
 	enum errcode code = a->calls.add_worker(a->calls.context, declaration, &e);
 	scoped(mem_free_at) char *id = mem_text(json_string_value(json_object_get(declaration, "id")));
 	json_decref(declaration);
-	if (code)
+	if (code) {
 		http_problem(r, &e);
-	else
-		answer_worker(r, 201, supervisor_find(a->supervisor, id));
+		return;
+	}
+	struct buf out = {0};
+	add_worker_json(&out, supervisor_find(a->supervisor, id));
+	answer_when_saved(a, r, 201, &out);
 }
 
 static void remove_worker(void *context, struct http_request *r)
@@ -263,10 +301,13 @@ static void remove_worker(void *context, struct http_request *r)
 		api_fail(r, E_STATE, "worker \"%s\" is %s; stop it first", w->id, instance_state_word(state));
 		return;
 	}
-	if (a->calls.remove_worker(a->calls.context, w->id, &e) == E_OK)
-		http_reply_json(r, 200, bytes_of("{\"removed\":true}"));
-	else
+	if (a->calls.remove_worker(a->calls.context, w->id, &e) != E_OK) {
 		http_problem(r, &e);
+		return;
+	}
+	struct buf out = {0};
+	buf_text(&out, "{\"removed\":true}");
+	answer_when_saved(a, r, 200, &out);
 }
 
 static void answer_change(
