@@ -85,10 +85,13 @@ static void find_socket(const char *data_dir)
 		fclose(f);
 }
 
-static void print_log(const char *file)
+/* What was said since: the log goes on over restarts. */
+static void print_log(const char *file, long from)
 {
 	char line[1024];
 	FILE *f = fopen(file, "r");
+	if (f)
+		fseek(f, from, SEEK_SET);
 	while (f && fgets(line, sizeof line, f))
 		fputs(line, stderr);
 	if (f)
@@ -107,13 +110,13 @@ static bool answered_by(pid_t keeper)
 }
 
 /* Ready, or ended: its log then says why. */
-static int wait_ready(pid_t child, const char *log)
+static int wait_ready(pid_t child, const char *log, long from)
 {
 	time_t until = time(NULL) + READY_LIMIT_S;
 	while (time(NULL) < until) {
 		int status;
 		if (waitpid(child, &status, WNOHANG) == child) {
-			print_log(log);
+			print_log(log, from);
 			return EXIT_FAILED;
 		}
 		if (answered_by(child))
@@ -128,7 +131,7 @@ static int wait_ready(pid_t child, const char *log)
 static void detach(const char *log)
 {
 	setsid();
-	int out = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDONLY);
+	int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600), in = open("/dev/null", O_RDONLY);
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
@@ -143,13 +146,15 @@ static int start_detached(const struct places *p)
 		return complain(EXIT_FAILED, "another process listens on %s; stop it or choose another socket", p->socket);
 	if (mkdir(p->data_dir, 0700) != 0 && errno != EEXIST)
 		return complain(EXIT_FAILED, "%s: %m", p->data_dir);
+	struct stat st = {0};
+	stat(log, &st); /* none yet: it begins at 0 */
 	pid_t child = fork();
 	if (child == 0) {
 		detach(log);
 		exec_daemon(p);
 		_exit(EXIT_FAILED);
 	}
-	return child < 0 ? complain(EXIT_FAILED, "fork: %m") : wait_ready(child, log);
+	return child < 0 ? complain(EXIT_FAILED, "fork: %m") : wait_ready(child, log, (long)st.st_size);
 }
 
 static int up(const struct args *a)
