@@ -90,7 +90,7 @@ void turn_want(struct dispatch *d)
 
 void route_wake(struct dispatch *d, struct route *r)
 {
-	if (r->active.next || (!r->ready && list_empty(&r->calls)))
+	if (r->active.next || (!r->ready && !r->alone_n && list_empty(&r->calls)))
 		return;
 	list_append(&d->active, &r->active);
 	turn_want(d);
@@ -162,6 +162,7 @@ static void give_job(struct work *w)
 	if (work_suspected(w)) {
 		s->alone = w;
 		s->alone_waits = s->job_n > 0;
+		w->route->alone_n += s->alone_waits;
 	}
 	if (!s->alone_waits)
 		work_give(w);
@@ -173,6 +174,7 @@ static bool give_one(struct dispatch *d, struct route *r)
 	struct work *w = now_alone(r);
 	if (w) {
 		w->seat->alone_waits = false;
+		r->alone_n--;
 		work_give(w);
 		return true;
 	}

@@ -336,6 +336,21 @@ static void a_suspect_waits_for_those_that_run_and_others_go_elsewhere(void **st
 	assert_true(f.given_n > n + 1); /* there is room for the rest */
 }
 
+static void a_suspect_that_waits_is_given_out_although_its_queue_is_empty(void **state)
+{
+	instance(1, 0);
+	submit(1);
+	struct delivery *before = f.given[0];
+	f.given_n = 0;
+	crash_with_two_in_hand(); /* one suspect waits for `before` */
+	instance(2, 0);
+	turn();
+	assert_int_equal(f.given_n, 3); /* the other one went elsewhere */
+	finish(f.given[2], "1"); /* now there is room, and the queue was seen empty */
+	finish(before, "0");
+	assert_int_equal(f.given_n, 4);
+}
+
 static void a_suspect_that_waits_can_be_cancelled_and_goes_back_when_its_instance_ends(void **state)
 {
 	instance(1, 0);
@@ -832,6 +847,7 @@ int main(void)
 		CASE(an_instance_with_long_handlers_is_given_nothing_ahead),
 		CASE(jobs_that_saw_a_crash_together_run_one_by_one),
 		CASE(a_suspect_waits_for_those_that_run_and_others_go_elsewhere),
+		CASE(a_suspect_that_waits_is_given_out_although_its_queue_is_empty),
 		CASE(a_suspect_that_waits_can_be_cancelled_and_goes_back_when_its_instance_ends),
 		CASE(the_least_busy_instance_is_given_the_next_job),
 		CASE(an_unhealthy_or_draining_instance_is_given_nothing),

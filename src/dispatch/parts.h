@@ -35,6 +35,7 @@ struct route {
 	size_t offer_n, offer_room;
 	struct list calls; /* of struct call.link, waiting */
 	bool ready; /* the queue may have a job for us */
+	unsigned alone_n; /* of its jobs, how many wait at a seat to run alone: they are in no queue any more */
 	struct list active; /* in dispatch->active; next NULL: not */
 	struct route *same_hash;
 };

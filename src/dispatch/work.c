@@ -409,6 +409,7 @@ static void stop_waiting(struct work *w)
 	struct seat *s = w->seat;
 	s->alone = NULL;
 	s->alone_waits = false;
+	w->route->alone_n--;
 	w->job = NULL;
 	seat_wake(w->dispatch, s);
 	work_drop(w);
