@@ -50,7 +50,7 @@ KINDS = {  # name: (weight, capability, input by (random, number), expectation b
     "panic": (0, "crash", lambda r, n: {"signal": r.choice((6, 8, 11)), "until": 2},
               lambda i: {"status": "completed", "result": result_is("alive")}, {}),
 }
-CRASHING = ("crash", "emit-crash")
+CRASHING = ("crash", "emit-crash", "panic")
 
 
 class Client(threading.Thread):
