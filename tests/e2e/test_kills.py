@@ -21,7 +21,7 @@ SEED = int(os.environ.get("REEVE_SEED") or 1)
 ROUND = 30  # kills between two quiet moments at which everything is checked
 CLIENTS = 3
 NAMESPACES = ("p", "m")
-OWN_FAULT = re.compile(r"engine_died .*signal=(?!KILL)|engine_exited .*status=[^0]|Sanitizer|runtime error|tree_not_ended")
+OWN_FAULT = re.compile(r"engine_died .*signal=(?!KILL)|engine_exited .*status=[^0]|Sanitizer: (?!SEGV|FPE|ABRT)|runtime error: |tree_not_ended")
 QUIET_S = 60
 
 
