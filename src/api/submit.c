@@ -46,15 +46,14 @@ static void fail(struct submitting *t)
 
 /* ── the answer ── */
 
-static const char *status_of(struct api *a, uint64_t id, bool existing)
+/* Perhaps it was quicker than we, and is over. */
+static const char *status_of(struct api *a, uint64_t id)
 {
 	struct job *j = queues_find(a->queues, id);
 	struct job_view v;
 	scoped(buf_fini) struct buf head = {0};
 	if (j)
 		return job_state_word(j->state);
-	if (!existing)
-		return job_state_word(JOB_COMPLETED); /* it was quicker than we */
 	if (a->store->ops->read(a->store, STORE_DONE, (struct store_key){.id = id}, &head, NULL, NULL) == E_OK &&
 		job_view_decode(STORE_DONE, id, buf_bytes(&head), &v, NULL) == E_OK)
 		return job_state_word(v.state);
@@ -66,8 +65,7 @@ static void add_job(struct buf *out, struct submitting *t, const struct submit_r
 	char id[ID_TEXT_SIZE];
 	bool existing = reply->existing && reply->existing[i];
 	id_format(reply->ids[i], id);
-	buf_format(
-		out, "{\"job_id\":\"%s\",\"status\":\"%s\",\"namespace\":", id, status_of(t->api, reply->ids[i], existing));
+	buf_format(out, "{\"job_id\":\"%s\",\"status\":\"%s\",\"namespace\":", id, status_of(t->api, reply->ids[i]));
 	struct bytes namespace = t->s.specs[i].namespace;
 	buf_json_utf8(out, namespace.size ? namespace : bytes_of("default"));
 	buf_text(out, existing ? ",\"existing\":true}" : "}");
