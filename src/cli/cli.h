@@ -66,6 +66,9 @@ extern const char *client_socket; /* path; set by main */
  * code; otherwise 0 and *r, which reply_fini frees. body NULL: none. */
 int client_request(const char *method, const char *path, const char *content_type, struct bytes body, struct reply *r);
 int client_get(const char *path, struct reply *r);
+/* GET for a command that prints a table: true: *r is there to be shown, and reply_fini frees it; false: *code is the command's
+ * exit code, for --json printed the answer or the daemon refused. */
+bool client_show(const struct args *a, const char *path, struct reply *r, int *code);
 int client_get_patiently(const char *path, struct reply *r); /* for who follows something: outlives an engine's death */
 int client_upload(const char *file, char **blob, bool progress); /* "-" is stdin; *blob is the caller's */
 int client_download(const char *path, const char *file); /* "-" is stdout; written by tmp and rename */

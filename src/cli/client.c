@@ -128,6 +128,16 @@ int client_get(const char *path, struct reply *r)
 	return client_request("GET", path, NULL, (struct bytes){0}, r);
 }
 
+bool client_show(const struct args *a, const char *path, struct reply *r, int *code)
+{
+	*code = client_get(path, r);
+	if (*code || !a->json)
+		return !*code;
+	print_json(r->json);
+	reply_fini(r);
+	return false;
+}
+
 int client_get_patiently(const char *path, struct reply *r)
 {
 	time_t until = time(NULL) + PATIENCE_S;

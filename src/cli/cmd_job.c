@@ -192,14 +192,9 @@ static int job_list(const struct args *a)
 	buf_text(&path, "/v1/jobs");
 	for (const char *const *name = names; *name; name++)
 		url_add_option(&path, a, *name);
-	int code = client_get(path.data, &r);
-	if (code)
+	int code;
+	if (!client_show(a, path.data, &r, &code))
 		return code;
-	if (a->json) {
-		print_json(r.json);
-		reply_fini(&r);
-		return EXIT_OK;
-	}
 	struct table *t = table_new(headings);
 	size_t i;
 	json_t *job;

@@ -12,14 +12,9 @@ static int pipeline_list(const struct args *a)
 {
 	static const char *const headings[] = {"PIPELINE", "VERSION", "STEPS", "DESCRIPTION", NULL};
 	struct reply r;
-	int code = client_get("/v1/pipelines", &r);
-	if (code)
+	int code;
+	if (!client_show(a, "/v1/pipelines", &r, &code))
 		return code;
-	if (a->json) {
-		print_json(r.json);
-		reply_fini(&r);
-		return EXIT_OK;
-	}
 	struct table *t = table_new(headings);
 	size_t i;
 	json_t *p;
@@ -41,14 +36,9 @@ static int pipeline_show(const struct args *a)
 	static const char *const sources[] = {"after", "each", "gather"};
 	struct reply r;
 	scoped(mem_free_at) char *path = url_path("/v1/pipelines/", a->operands[0], "");
-	int code = client_get(path, &r);
-	if (code)
+	int code;
+	if (!client_show(a, path, &r, &code))
 		return code;
-	if (a->json) {
-		print_json(r.json);
-		reply_fini(&r);
-		return EXIT_OK;
-	}
 	struct table *t = table_new(headings);
 	size_t i;
 	json_t *s;

@@ -15,14 +15,9 @@ static int queue_list(const struct args *a)
 	static const char *const headings[] = {
 		"NAMESPACE", "CAPABILITY", "PENDING", "SCHEDULED", "PROCESSING", "DEAD", "OLDEST", "PAUSED", NULL};
 	struct reply r;
-	int code = client_get("/v1/queues", &r);
-	if (code)
+	int code;
+	if (!client_show(a, "/v1/queues", &r, &code))
 		return code;
-	if (a->json) {
-		print_json(r.json);
-		reply_fini(&r);
-		return EXIT_OK;
-	}
 	struct table *t = table_new(headings);
 	size_t i;
 	json_t *q;

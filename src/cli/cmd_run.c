@@ -132,14 +132,9 @@ static int run_list(const struct args *a)
 	url_add_option(&path, a, "pipeline");
 	url_add_option(&path, a, "namespace");
 	url_add_option(&path, a, "cursor");
-	int code = client_get(path.data, &r);
-	if (code)
+	int code;
+	if (!client_show(a, path.data, &r, &code))
 		return code;
-	if (a->json) {
-		print_json(r.json);
-		reply_fini(&r);
-		return EXIT_OK;
-	}
 	struct table *t = table_new(headings);
 	size_t i;
 	json_t *run;
