@@ -255,16 +255,3 @@ enum errcode blob_open(struct blobs *b, const char *name, int *fd, uint64_t *byt
 		*bytes = (uint64_t)st.st_size;
 	return E_OK;
 }
-
-enum errcode blob_remove(struct blobs *b, const char *name, struct err *e)
-{
-	enum errcode code = check_name(name, e);
-	if (code)
-		return code;
-	char path[PATH_MAX];
-	path_of(b, name, path);
-	if (unlink(path) == 0)
-		return E_OK;
-	return errno == ENOENT ? err_set(e, E_NOT_FOUND, "there is no blob %s", name)
-						   : err_errno(e, errno, "blob %s: unlink", name);
-}

@@ -29,7 +29,6 @@ enum errcode blob_put_fd(
 	struct blobs *b, int fd, char name[BLOB_NAME_SIZE], uint64_t *bytes, struct err *e); /* from its beginning */
 enum errcode blob_open(
 	struct blobs *b, const char *name, int *fd, uint64_t *bytes, struct err *e); /* E_NOT_FOUND, E_INVALID */
-enum errcode blob_remove(struct blobs *b, const char *name, struct err *e);
 bool blob_name_valid(const char *name, size_t size);
 /* The blob an input refers to: the top-level member "blob" of a JSON object whose value is a blob's name. Never parses
  * more than the top level. `only`: the object has no other member. False: none. */

@@ -242,19 +242,9 @@ void http_take_body(struct http_request *r, struct buf *out)
 	r->body = (struct buf){0};
 }
 
-const struct http_route *http_route_of(struct http_request *r)
-{
-	return r->route;
-}
-
 int http_peer_uid(struct http_request *r)
 {
 	return r->peer ? r->peer->uid : -1;
-}
-
-int http_peer_pid(struct http_request *r)
-{
-	return r->peer ? r->peer->pid : -1;
 }
 
 void *http_data(struct http_request *r)

@@ -335,11 +335,6 @@ int64_t link_conn_read_at(const struct link_conn *c)
 	return c->read_at_ms;
 }
 
-uint64_t link_conn_features(const struct link_conn *c)
-{
-	return c->in.features & FRAME_FEATURE_DESCRIPTORS;
-}
-
 void link_conn_peer(const struct link_conn *c, int *pid, int *uid)
 {
 	struct ucred who;

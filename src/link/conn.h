@@ -35,5 +35,4 @@ void link_conn_put_json(struct link_conn *c, uint8_t type, uint64_t id, const ch
 void link_conn_put_simple(struct link_conn *c, uint8_t type, uint64_t id, uint64_t fence, int64_t number);
 
 int64_t link_conn_read_at(const struct link_conn *c); /* loop time of the last bytes */
-uint64_t link_conn_features(const struct link_conn *c); /* of both sides; after the first message */
 void link_conn_peer(const struct link_conn *c, int *pid, int *uid); /* by the kernel; -1: not known */

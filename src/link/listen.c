@@ -115,8 +115,3 @@ void link_listener_close(struct link_listener *l)
 	loop_timer_free(l->pause);
 	uv_close((uv_handle_t *)&l->poll, on_closed);
 }
-
-int link_listener_fd(const struct link_listener *l)
-{
-	return l->fd;
-}

@@ -11,4 +11,3 @@ enum errcode link_listener_open(struct loop *loop, const char *path, int listen_
 	void (*accepted)(void *context, int fd), void *context, struct link_listener **out, struct err *e);
 /* Removes the socket, when it made it. */
 void link_listener_close(struct link_listener *l);
-int link_listener_fd(const struct link_listener *l); /* borrowed */

@@ -361,8 +361,3 @@ bool link_worker_connected(const struct link_worker *w)
 {
 	return w->peer != NULL;
 }
-
-int link_worker_listen_fd(const struct link_worker *w)
-{
-	return link_listener_fd(w->listener);
-}

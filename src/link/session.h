@@ -109,7 +109,6 @@ void link_worker_drain(struct link_worker *w, int64_t grace_ms);
 void link_worker_lose(struct link_worker *w, const struct job_error *error);
 
 bool link_worker_connected(const struct link_worker *w); /* HELLO was accepted */
-int link_worker_listen_fd(const struct link_worker *w); /* borrowed */
 
 /* Deep copy and its end, for instance->capabilities. */
 struct capability *link_capabilities_copy(const struct capability *from, size_t n);

@@ -303,8 +303,3 @@ void schema_close(struct schema *s)
 	json_decref(s->root);
 	free(s);
 }
-
-const json_t *schema_json(const struct schema *s)
-{
-	return s->root;
-}

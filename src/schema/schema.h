@@ -25,7 +25,6 @@ struct schema;
 /* E_INVALID: not JSON (line, column), or no schema: the pointer of what is wrong in it and what would be right. */
 enum errcode schema_open(struct bytes text, struct schema **out, struct err *e);
 void schema_close(struct schema *s); /* NULL is fine */
-const json_t *schema_json(const struct schema *s);
 
 /* E_INVALID: e names the value and what would be right; `pointer` (RFC 6901, "" for the whole) where. With `fill`, members
  * that are missing and have a default are added to `value`, which must then be the caller's own. `pointer` may be NULL. */

@@ -44,7 +44,6 @@ struct store_batch; /* heap; made by store_batch_new, owned by the store from st
 struct store_batch *store_batch_new(void);
 void store_batch_free(struct store_batch *b); /* only one that was not committed */
 bool store_batch_empty(const struct store_batch *b);
-size_t store_batch_bytes(const struct store_batch *b);
 /* Called on the loop thread after the commit's own `done`, in the order of adding: what belongs to the batch but not to who
  * commits it. Not called for a batch that was held. */
 void store_batch_then(struct store_batch *b, void (*then)(void *context, enum errcode code), void *context);

@@ -277,12 +277,6 @@ int stream_out_take_file(struct stream_out *s)
 	return s->file_begin < s->file_end ? s->files[s->file_begin++].fd : -1;
 }
 
-void stream_out_clear(struct stream_out *s)
-{
-	s->begin = s->end = 0;
-	s->file_begin = s->file_end = 0;
-}
-
 void stream_out_fini(struct stream_out *s)
 {
 	if (s->buffer)

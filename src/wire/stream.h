@@ -81,5 +81,4 @@ static inline size_t stream_out_size(const struct stream_out *s)
 	return s->end - s->begin;
 }
 int stream_out_take_file(struct stream_out *s); /* as stream_in_take_file */
-void stream_out_clear(struct stream_out *s); /* after the files were taken; keeps the memory */
 void stream_out_fini(struct stream_out *s);

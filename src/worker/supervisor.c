@@ -381,11 +381,6 @@ struct instance *supervisor_find_instance(struct supervisor *s, const char *id)
 	return NULL;
 }
 
-void supervisor_each(struct supervisor *s, void (*visit)(void *, struct worker *), void *context)
-{
-	list_each(&s->workers, at) visit(context, container_of(at, struct worker, link));
-}
-
 struct list *supervisor_workers(struct supervisor *s)
 {
 	return &s->workers;

@@ -45,7 +45,6 @@ enum errcode supervisor_add(struct supervisor *s, struct worker *w, struct err *
 enum errcode supervisor_remove(struct supervisor *s, const char *id, struct err *e);
 struct worker *supervisor_find(struct supervisor *s, const char *id); /* NULL: none */
 struct instance *supervisor_find_instance(struct supervisor *s, const char *id);
-void supervisor_each(struct supervisor *s, void (*visit)(void *context, struct worker *w), void *context);
 struct list *supervisor_workers(struct supervisor *s); /* of struct worker.link */
 
 /* ── by hand ── E_NOT_FOUND; E_STATE when the state does not allow it. They begin; supervisor_calls.changed tells how it ends. */
