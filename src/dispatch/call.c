@@ -35,6 +35,23 @@ static void fail(struct call *c, const char *code, int retryable, const char *me
 	call_finish(c, (struct bytes){NULL, 0}, &error);
 }
 
+static void did_not_answer(struct call *c)
+{
+	char message[256];
+	snprintf(message, sizeof message, "%.128s did not answer in time", c->route->name);
+	fail(c, "timeout", 1, message);
+}
+
+/* A handler that looks at its deadline may end by itself a moment before our timer: that is a timeout, too. */
+void call_answer(struct call *c, struct bytes result, const struct job_error *error)
+{
+	if (error && strcmp(error->code, "cancelled") == 0 &&
+		dispatch_now(c->dispatch) + DISPATCH_CLOCKS_MS >= c->deadline_ms)
+		did_not_answer(c);
+	else
+		call_finish(c, result, error);
+}
+
 /* Waits in its route until somebody has room, at most `until_ms`. */
 static void wait_for_room(struct call *c, bool first)
 {
@@ -95,8 +112,7 @@ void call_expire(struct call *c)
 	char message[256];
 	if (w) {
 		work_cancel(w);
-		snprintf(message, sizeof message, "%.128s did not answer in time", c->route->name);
-		fail(c, "timeout", 1, message);
+		did_not_answer(c);
 	} else if (c->route->offer_n == 0) {
 		snprintf(message, sizeof message, "nobody offers %.128s now", c->route->name);
 		fail(c, "unavailable", 1, message);

@@ -748,6 +748,19 @@ static void a_call_past_its_deadline_is_cancelled(void **state)
 	assert_int_equal(f.cancelled, 1);
 }
 
+static void a_handler_that_ends_a_call_at_its_deadline_by_itself_timed_out(void **state)
+{
+	struct job_error cancelled = {.code = "cancelled"};
+	instance(0, 0);
+	invoke();
+	turn();
+	start(f.given[0]);
+	f.now += 9999; /* the loop's timer has not fired yet */
+	f.given[0]->events->finished(f.given[0], (struct bytes){0}, &cancelled);
+	assert_int_equal(f.answers, 1);
+	assert_string_equal(f.answer_error.code, "timeout");
+}
+
 static void an_idempotent_call_goes_elsewhere_once_when_its_instance_dies(void **state)
 {
 	instance(0, 2);
@@ -872,6 +885,7 @@ int main(void)
 		CASE(a_call_that_nobody_can_answer_is_unavailable_at_once),
 		CASE(a_call_waits_a_little_for_someone_who_is_starting),
 		CASE(a_call_past_its_deadline_is_cancelled),
+		CASE(a_handler_that_ends_a_call_at_its_deadline_by_itself_timed_out),
 		CASE(an_idempotent_call_goes_elsewhere_once_when_its_instance_dies),
 		CASE(another_call_fails_when_its_instance_dies),
 		CASE(a_serial_capability_that_calls_itself_is_refused),

@@ -144,6 +144,7 @@ void work_return(struct work *w); /* it waited to run alone: back into the queue
 /* call.c */
 void call_give(struct call *c, struct work *w);
 void call_finish(struct call *c, struct bytes result, const struct job_error *error);
+void call_answer(struct call *c, struct bytes result, const struct job_error *error); /* its handler ended */
 void call_lost(struct call *c, bool started, const struct job_error *error);
 void call_expire(struct call *c);
 void call_cancel_all(struct work *parent); /* its handler is to stop, or has ended: nobody waits for these */

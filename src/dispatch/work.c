@@ -232,7 +232,7 @@ static void on_finished(struct delivery *x, struct bytes result, const struct jo
 	w->call = NULL;
 	w->seat = NULL;
 	if (c)
-		call_finish(c, result, error);
+		call_answer(c, result, error);
 	work_unref(w);
 }
 
