@@ -95,6 +95,7 @@ void db_close(struct sqlite_db *d)
 
 /* ── schema ── */
 
+/* Those that are not there: all of a new file, the newer ones of an older format. */
 static enum errcode create_tables(struct sqlite_db *d, struct err *e)
 {
 	static const char *const columns[] = {
@@ -102,14 +103,17 @@ static enum errcode create_tables(struct sqlite_db *d, struct err *e)
 		[KIND_SUB] = "(id INTEGER, sub INTEGER, head BLOB, body BLOB, PRIMARY KEY (id, sub)) WITHOUT ROWID",
 		[KIND_TEXT] = "(key BLOB PRIMARY KEY, head BLOB, body BLOB) WITHOUT ROWID",
 	};
-	enum errcode code = db_exec(d, "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID", e);
+	enum errcode code =
+		db_exec(d, "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID", e);
 	for (int t = 0; !code && t < STORE_TABLES; t++) {
 		char sql[200];
-		snprintf(sql, sizeof sql, "CREATE TABLE %s %s", sqlite_tables[t].name, columns[sqlite_tables[t].kind]);
+		snprintf(
+			sql, sizeof sql, "CREATE TABLE IF NOT EXISTS %s %s", sqlite_tables[t].name, columns[sqlite_tables[t].kind]);
 		code = db_exec(d, sql, e);
 	}
-	char sql[100];
-	snprintf(sql, sizeof sql, "INSERT INTO meta VALUES ('format', %d), ('epoch', 0)", STORE_FORMAT);
+	char sql[120];
+	snprintf(sql, sizeof sql, "INSERT OR IGNORE INTO meta VALUES ('epoch', 0); REPLACE INTO meta VALUES ('format', %d)",
+		STORE_FORMAT);
 	return code ? code : db_exec(d, sql, e);
 }
 
@@ -133,7 +137,7 @@ static enum errcode check_format(struct sqlite_db *d, const char *path, struct e
 	if (format > STORE_FORMAT)
 		return err_set(e, E_STATE, "%s: is of format %lld, this version reads up to %d; use a newer reeve", path,
 			(long long)format, STORE_FORMAT);
-	if (db_pragma(d, "schema_version") > 0)
+	if (format < 1 && db_pragma(d, "schema_version") > 0)
 		return err_set(e, E_INVALID, "%s: is a database, but not one of reeve", path);
 	return create_tables(d, e);
 }

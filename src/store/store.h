@@ -31,6 +31,7 @@ enum store_table { /* what each keeps: the owner folder documents its head */
 	STORE_KEY, /* (text key): idempotency and unique keys: head = job id, expiry */
 	STORE_RUN, /* (run id): head = state of the run; body = input/result */
 	STORE_SETTING, /* (text key): paused queues, workers added at run time ...: body = JSON */
+	STORE_CLAIM, /* (job id): the job is in a pull client's hands: head = fence, how long its lease is */
 	STORE_TABLES
 };
 
