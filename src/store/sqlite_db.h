@@ -12,8 +12,7 @@
  *
  * The head stands before the body: reading heads does not touch the overflow pages of large bodies. `sub` is stored with its
  * top bit turned over, so that SQLite's signed order is the unsigned one.
- * HOW TO CHANGE IT: raise STORE_FORMAT, and let db_create bring an older file up, in its transaction; tables that it does not
- * have are made by themselves. */
+ * HOW TO CHANGE IT: sqlite_format.c. */
 #pragma once
 #include "store/batch.h"
 #include "store/store.h"
@@ -40,8 +39,9 @@ struct sqlite_db {
 /* `writer`: may create the file. E_IO, E_NO_SPACE, E_INVALID (not a database), E_STATE (of a newer format). */
 enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_options *o, bool writer, struct err *e);
 void db_close(struct sqlite_db *d); /* fine when it was never opened (zeroed) */
-/* Creates or checks the schema and raises the epoch. */
+/* Creates the schema, or checks it and brings an older one up, and raises the epoch; sqlite_format.c. */
 enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t *epoch, struct err *e);
+int64_t db_meta(struct sqlite_db *d, const char *key); /* "format", "epoch"; -1: it is not there */
 
 /* What went wrong last: E_NO_SPACE where the disk is full and nothing is broken, else E_IO. */
 enum errcode db_code(struct sqlite_db *d);

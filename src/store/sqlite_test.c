@@ -183,29 +183,6 @@ static void a_newer_format_is_refused_with_both_numbers(void **state)
 	assert_non_null(strstr(e.text, expected));
 }
 
-static void an_older_format_is_brought_up_and_keeps_its_rows_and_its_epoch(void **state)
-{
-	struct fixture *f = *state;
-	struct store_key one = {.id = 1};
-	scoped(buf_fini) struct buf head = {0};
-	open_with(f, false, NULL);
-	uint64_t epoch = f->s->epoch;
-	struct store_batch *b = store_batch_new();
-	store_batch_put(b, STORE_JOB, one, bytes_of("h"), bytes_of("body"));
-	store_commit(f->s, b, NULL, NULL);
-	store_flush(f->s);
-	store_close(f->s);
-	sql(f, "DROP TABLE claim; UPDATE meta SET value = 1 WHERE key = 'format'");
-	open_with(f, false, NULL);
-	assert_int_equal(f->s->epoch, epoch + 1);
-	assert_int_equal(f->s->ops->read(f->s, STORE_JOB, one, &head, NULL, NULL), E_OK);
-	b = store_batch_new();
-	store_batch_put(b, STORE_CLAIM, one, bytes_of("h"), (struct bytes){0});
-	store_commit(f->s, b, NULL, NULL);
-	store_flush(f->s);
-	assert_int_equal(f->s->ops->read(f->s, STORE_CLAIM, one, &head, NULL, NULL), E_OK);
-}
-
 static void a_foreign_database_and_a_file_that_is_none_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -300,7 +277,6 @@ int main(void)
 		TEST(a_second_process_is_refused_and_told_the_pid_of_the_first),
 		TEST(the_lock_of_a_killed_process_is_free),
 		TEST(a_newer_format_is_refused_with_both_numbers),
-		TEST(an_older_format_is_brought_up_and_keeps_its_rows_and_its_epoch),
 		TEST(a_foreign_database_and_a_file_that_is_none_are_refused),
 		TEST(a_small_job_writes_at_most_a_kibibyte_at_64_per_commit),
 		TEST(the_file_shrinks_again_after_a_drain),
