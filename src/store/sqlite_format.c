@@ -22,6 +22,7 @@ static enum errcode create_meta(struct sqlite_db *d, struct err *e)
 static migration *const migrations[] = {
 	create_meta, /* a new file becomes format 1 */
 	NULL, /* 2: claim */
+	NULL, /* 3: schedule */
 };
 _Static_assert(ARRAY_SIZE(migrations) == STORE_FORMAT, "a migration to each format");
 

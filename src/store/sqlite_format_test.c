@@ -22,6 +22,7 @@ static const char *const formats[] = {
 		  ";CREATE TABLE checkpoint " ID ";CREATE TABLE attempt " SUB ";CREATE TABLE key " TEXT ";CREATE TABLE run " ID
 		  ";CREATE TABLE setting " TEXT ";INSERT INTO meta VALUES ('format', 1), ('epoch', 41)",
 	[2] = "CREATE TABLE claim " ID,
+	[3] = "CREATE TABLE schedule " TEXT,
 };
 _Static_assert(ARRAY_SIZE(formats) == STORE_FORMAT + 1, "write down what the new format adds");
 

@@ -20,6 +20,7 @@ static const struct sqlite_table sqlite_tables[STORE_TABLES] = {
 	[STORE_RUN] = {"run", KIND_ID},
 	[STORE_SETTING] = {"setting", KIND_TEXT},
 	[STORE_CLAIM] = {"claim", KIND_ID},
+	[STORE_SCHEDULE] = {"schedule", KIND_TEXT},
 };
 
 #define SUB_FLIP (1ULL << 63) /* sub as SQLite orders it */

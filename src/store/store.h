@@ -32,12 +32,13 @@ enum store_table { /* what each keeps: the owner folder documents its head */
 	STORE_RUN, /* (run id): head = state of the run; body = input/result */
 	STORE_SETTING, /* (text key): paused queues, workers added at run time ...: body = JSON */
 	STORE_CLAIM, /* (job id): the job is in a pull client's hands: head = fence, how long its lease is */
+	STORE_SCHEDULE, /* (text key): head = how far the schedule is, body = its definition */
 	STORE_TABLES
 };
 
 struct store_key {
 	uint64_t id, sub;
-	struct bytes text; /* tables STORE_KEY and STORE_SETTING: up to 512 bytes; there id and sub are 0 */
+	struct bytes text; /* tables STORE_KEY, STORE_SETTING, STORE_SCHEDULE: up to 512 bytes; there id and sub are 0 */
 };
 
 struct store_batch; /* heap; made by store_batch_new, owned by the store from store_commit on */

@@ -176,13 +176,15 @@ static void every_table_keeps_rows_over_a_reopen_and_the_epoch_grows(void **stat
 	uint64_t epoch = f->s->epoch;
 	assert_true(epoch > 0);
 	for (int t = 0; t < STORE_TABLES; t++) {
-		bool named = t == STORE_KEY || t == STORE_SETTING, pair = t == STORE_ITEM || t == STORE_ATTEMPT;
+		bool named = t == STORE_KEY || t == STORE_SETTING || t == STORE_SCHEDULE,
+			 pair = t == STORE_ITEM || t == STORE_ATTEMPT;
 		put(f, t, named ? text("name") : key(INT64_MAX, pair ? UINT64_MAX : 0), "head", "body");
 	}
 	reopen(f);
 	assert_true(f->s->epoch > epoch);
 	for (int t = 0; t < STORE_TABLES; t++) {
-		bool named = t == STORE_KEY || t == STORE_SETTING, pair = t == STORE_ITEM || t == STORE_ATTEMPT;
+		bool named = t == STORE_KEY || t == STORE_SETTING || t == STORE_SCHEDULE,
+			 pair = t == STORE_ITEM || t == STORE_ATTEMPT;
 		expect(f, t, named ? text("name") : key(INT64_MAX, pair ? UINT64_MAX : 0), "head", "body");
 	}
 }
