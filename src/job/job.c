@@ -95,6 +95,9 @@ static enum errcode check_sizes(const struct job_spec *s, struct err *e)
 	if (s->traceparent.size > JOB_NAME_MAX)
 		return err_set(
 			e, E_INVALID, "traceparent: has %zu bytes, must have at most %d", s->traceparent.size, JOB_NAME_MAX);
+	if (s->callback.size > JOB_CALLBACK_MAX_BYTES)
+		return err_set(
+			e, E_TOO_LARGE, "callback: has %zu bytes, must have at most %d", s->callback.size, JOB_CALLBACK_MAX_BYTES);
 	return E_OK;
 }
 

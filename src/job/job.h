@@ -29,6 +29,7 @@ enum { /* limits of what others choose */
 	JOB_NAME_MAX = 128, /* capability, namespace, tag, keys: bytes */
 	JOB_ATTEMPTS_MAX = 1000,
 	JOB_BATCH_MAX = 10000, /* jobs in one submit */
+	JOB_CALLBACK_MAX_BYTES = 8 << 10,
 };
 #define JOB_TIMEOUT_DEFAULT_MS (15 * 60 * 1000)
 #define JOB_TIMEOUT_MAX_MS	   (7LL * 24 * 3600 * 1000)
@@ -51,6 +52,8 @@ struct job_spec {
 	uint64_t parent_id; /* the job whose item this one's input is, or 0: then `input` is not stored again */
 	uint64_t item_key; /* with parent_id */
 	uint32_t step; /* of the run */
+	struct bytes callback; /* JSON text {"url", "headers"}: who is told of its end (callback/callback.h); or empty */
+	uint64_t batch_id; /* of the batch that it belongs to (batch/batches.h), or 0; one for all jobs of a submit */
 };
 
 void job_spec_init(struct job_spec *spec); /* defaults */

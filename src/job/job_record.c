@@ -40,6 +40,8 @@ static const struct field job_fields[] = {
 	AT(job_record, started_at_ms, NUMBER),
 	AT(job_record, finished_at_ms, NUMBER),
 	AT(job_record, keep_until_ms, NUMBER),
+	AT(job_record, callback, BYTES),
+	AT(job_record, batch_id, NUMBER),
 };
 static const struct field attempt_fields[] = {
 	AT(attempt_record, started_at_ms, NUMBER),

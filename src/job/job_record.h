@@ -32,6 +32,8 @@ struct job_record {
 	bool streams; /* has rows in STORE_ITEM or STORE_CHECKPOINT */
 	bool retryable; /* of the error */
 	struct bytes error_code, error_message; /* of the last failed attempt */
+	struct bytes callback; /* JSON text */
+	uint64_t batch_id;
 	/* over */
 	uint64_t state; /* enum job_state */
 	int64_t started_at_ms, finished_at_ms, keep_until_ms;

@@ -32,6 +32,8 @@ static const struct job_record full = {
 	.started_at_ms = 5,
 	.finished_at_ms = 6,
 	.keep_until_ms = 7,
+	.callback = {"{\"url\":\"http://h/\"}", 18},
+	.batch_id = 77,
 };
 
 static void assert_same(const struct job_record *a, const struct job_record *b)
@@ -50,7 +52,9 @@ static void every_field_comes_back(void **state)
 	assert_int_equal(job_record_decode(buf_bytes(&b), &r, NULL), E_OK);
 	assert_true(bytes_equal(r.capability, full.capability));
 	assert_true(bytes_equal(r.error_message, full.error_message));
-	assert_true(r.item_key == UINT64_MAX && r.run_id == INT64_MAX && r.keep_until_ms == 7 && r.streams);
+	assert_true(
+		r.item_key == UINT64_MAX && r.run_id == INT64_MAX && r.keep_until_ms == 7 && r.streams && r.batch_id == 77);
+	assert_true(bytes_equal(r.callback, full.callback));
 	assert_same(&r, &full);
 }
 

@@ -75,7 +75,8 @@ enum errcode queue_replay(
 		.priority = r.priority,
 		.fence_floor = r.fence_floor,
 		.tags = r.tags,
-		.traceparent = r.traceparent};
+		.traceparent = r.traceparent,
+		.callback = r.callback}; /* on its own, also when it was of a run or a batch */
 	struct job *j = queues_job_new(qs, dead_id, queues_get(qs, r.namespace, r.capability));
 	struct store_batch *b = store_batch_new();
 	head_apply(j, &fresh);

@@ -10,9 +10,11 @@ static void fill_more(const struct job_more *m, struct job_record *r)
 	r->expires_at_ms = m->expires_at_ms;
 	r->streams = m->streams;
 	r->retryable = m->retryable;
+	r->batch_id = m->group ? m->group->id : 0;
 	if (m->text) {
 		r->tags = (struct bytes){m->text, m->tags_size};
 		r->traceparent = (struct bytes){m->text + m->tags_size, m->trace_size};
+		r->callback = (struct bytes){m->text + m->tags_size + m->trace_size, m->callback_size};
 	}
 	if (m->error) {
 		r->error_code = (struct bytes){m->error, m->code_size};
@@ -64,12 +66,14 @@ static void apply_more(struct job *j, const struct job_record *r)
 	m->retryable = r->retryable;
 	m->tags_size = (uint16_t)r->tags.size;
 	m->trace_size = (uint16_t)r->traceparent.size;
-	if (r->tags.size + r->traceparent.size) {
-		m->text = mem_resize(NULL, r->tags.size + r->traceparent.size);
-		if (r->tags.size)
-			memcpy(m->text, r->tags.data, r->tags.size);
-		if (r->traceparent.size)
-			memcpy(m->text + r->tags.size, r->traceparent.data, r->traceparent.size);
+	m->callback_size = (uint16_t)r->callback.size;
+	group_join(j, r->batch_id);
+	const struct bytes texts[] = {r->tags, r->traceparent, r->callback};
+	size_t size = r->tags.size + r->traceparent.size + r->callback.size;
+	char *at = m->text = size ? mem_resize(NULL, size) : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (texts[i].size)
+			at = mempcpy(at, texts[i].data, texts[i].size);
 	}
 }
 
@@ -102,7 +106,7 @@ void head_apply(struct job *j, const struct job_record *r)
 	j->crashes = (uint16_t)r->crashes;
 	j->priority = (uint8_t)r->priority;
 	if (r->parent_id || r->fence_floor || r->expires_at_ms || r->streams || r->tags.size || r->traceparent.size ||
-		r->error_code.size)
+		r->error_code.size || r->callback.size || r->batch_id)
 		apply_more(j, r);
 	if (r->error_code.size)
 		set_error(j, r->error_code, r->error_message.size ? r->error_message : bytes_of(""));

@@ -76,6 +76,10 @@ struct queue_hooks { /* set once by the wiring; any may be NULL; all are called 
 		void *context, struct job *j, const struct job_outcome *o, struct store_batch *b); /* before the commit */
 	void (*ended)(void *context, struct job *j, const struct job_outcome *o); /* durable; j is freed afterwards */
 	void (*progress)(void *context, struct job *j, int percent, struct bytes message);
+	/* A submit makes these jobs of a batch (job_spec.batch_id), before it is committed. */
+	void (*joining)(void *context, uint64_t batch_id, const uint64_t *ids, size_t n, struct store_batch *b);
+	/* Is the job one of the batch? Asked when a job of a batch has the idempotency key of an earlier one. */
+	bool (*joined)(void *context, uint64_t batch_id, uint64_t job_id);
 	/* Once: E_IO, what the disk holds is unknown; E_FENCE, another node has taken over. Nothing can be committed any more:
 	 * the engine is to exit and to recover from the disk. */
 	void (*lost)(void *context, enum errcode code);
@@ -129,6 +133,8 @@ enum errcode item_head_decode(struct bytes head, uint64_t *becomes);
 /* ── run ── */
 struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder); /* NULL: nothing to do (empty or paused) */
 uint64_t job_fence(const struct queues *qs, const struct job *j);
+struct bytes job_callback(const struct job *j); /* JSON text, or empty */
+uint64_t job_batch(const struct job *j); /* or 0 */
 void job_started(struct job *j, int64_t now_ms); /* the handler runs: from now on an attempt, and the timeout counts */
 void job_release(struct job *j, int64_t now_ms); /* not started: back to its place, no attempt counted */
 struct job *queues_find(struct queues *qs, uint64_t id); /* live ones only */
@@ -175,6 +181,11 @@ struct queue_info {
 	bool paused;
 };
 void queue_get_info(const struct queue *q, struct queue_info *out);
+/* The live jobs of one batch by their state. */
+struct job_counts {
+	uint64_t scheduled, pending, processing;
+};
+struct job_counts queues_count_batch(const struct queues *qs, uint64_t batch_id);
 void queues_each(struct queues *qs, void (*visit)(void *context, struct queue *q), void *context);
 void queues_each_live(
 	struct queues *qs, bool (*visit)(void *context, struct job *j), void *context); /* newest first; false stops.
@@ -182,8 +193,8 @@ void queues_each_live(
 
 /* What any job, live or over, looks like to clients: decoded from the live record or from DONE/DEAD heads. */
 struct job_view {
-	uint64_t id, run_id, fence;
-	struct bytes namespace, capability, tags;
+	uint64_t id, run_id, batch_id, fence;
+	struct bytes namespace, capability, tags, callback;
 	enum job_state state;
 	int priority, attempts, max_attempts, crashes;
 	int64_t submitted_at_ms, started_at_ms, finished_at_ms, due_at_ms;

@@ -706,6 +706,53 @@ static void a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache(void
 	assert_true(f->qs->input_bytes <= INPUT_CACHE_BYTES);
 }
 
+static void the_live_jobs_of_a_batch_are_counted_by_state_also_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct job_spec s[3] = {spec(5), spec(5), spec(5)};
+	for (int i = 0; i < 3; i++)
+		s[i].batch_id = 7;
+	s[2].due_at_ms = f->now + 1000;
+	assert_int_equal(queues_submit(f->qs, s, 3, f->now, on_submitted, f, NULL), E_OK);
+	assert_int_equal(queues_count_batch(f->qs, 7).pending, 0);
+	settle(f);
+	struct job *j = lease(f);
+	struct job_counts c = queues_count_batch(f->qs, 7);
+	assert_true(c.scheduled == 1 && c.pending == 1 && c.processing == 1);
+	assert_int_equal(job_batch(j), 7);
+	complete(f, j);
+	crash_and_restart(f);
+	c = queues_count_batch(f->qs, 7);
+	assert_true(c.scheduled == 1 && c.pending == 1 && c.processing == 0);
+	complete(f, lease(f));
+	f->now += 1000;
+	queues_tick(f->qs, f->now);
+	complete(f, lease(f));
+	c = queues_count_batch(f->qs, 7);
+	assert_int_equal(c.scheduled + c.pending + c.processing, 0);
+	assert_int_equal(f->qs->groups.n, 0);
+}
+
+static void a_callback_stays_with_its_job_over_retries_restarts_and_a_replay(void **state)
+{
+	struct fixture *f = *state;
+	struct job_spec s = spec(5);
+	struct bytes callback = bytes_of("{\"url\":\"http://h/\"}");
+	s.tags = bytes_of("[\"a\"]");
+	s.traceparent = bytes_of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+	s.callback = callback;
+	uint64_t id = submit_spec(f, &s);
+	fail_job(f, lease(f), &again);
+	crash_and_restart(f);
+	assert_true(bytes_equal(job_callback(queues_find(f->qs, id)), callback));
+	f->now += 10000;
+	queues_tick(f->qs, f->now);
+	fail_job(f, lease(f), &never);
+	assert_int_equal(queue_replay(f->qs, id, f->now, NULL, NULL, NULL), E_OK);
+	settle(f);
+	assert_true(bytes_equal(job_callback(queues_find(f->qs, id)), callback));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -742,6 +789,8 @@ int main(void)
 		TEST(an_engine_that_another_has_replaced_is_told_once_and_its_ends_do_not_count),
 		TEST(old_results_go_a_slice_at_a_time),
 		TEST(a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache),
+		TEST(the_live_jobs_of_a_batch_are_counted_by_state_also_after_a_restart),
+		TEST(a_callback_stays_with_its_job_over_retries_restarts_and_a_replay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

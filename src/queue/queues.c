@@ -72,6 +72,9 @@ void queues_free(struct queues *qs)
 	for (size_t i = 0; i < qs->room; i++)
 		free(qs->table[i]);
 	free(qs->table);
+	for (size_t i = 0; i < qs->groups.room; i++)
+		free(qs->groups.slots[i].value);
+	idmap_fini(&qs->groups);
 	idmap_fini(&qs->dead_busy);
 	keys_fini(&qs->keys);
 	store_batch_free(qs->prune.batch);
@@ -216,6 +219,7 @@ void queues_job_free(struct queues *qs, struct job *j)
 	if (j->flags & JOB_DURABLE)
 		j->queue->info.processing--;
 	input_drop(qs, j->input);
+	group_leave(qs, j);
 	if (j->more) {
 		heap_remove(&qs->expiries, &j->more->expiry);
 		keyset_fini(&j->more->items);
@@ -243,13 +247,27 @@ static uint64_t *counter(struct job *j)
 
 void queues_set_state(struct job *j, enum job_state state)
 {
-	if (j->flags & JOB_DURABLE)
+	struct group *g = j->more ? j->more->group : NULL;
+	if (j->flags & JOB_DURABLE) {
 		--*counter(j);
-	else if (state == JOB_SETTLING)
+		if (g)
+			--*group_counter(g, j->state);
+	} else if (state == JOB_SETTLING) {
 		return;
+	}
 	j->flags |= JOB_DURABLE;
 	j->state = (uint8_t)state;
 	++*counter(j);
+	if (g)
+		++*group_counter(g, j->state);
+}
+
+struct bytes job_callback(const struct job *j)
+{
+	const struct job_more *m = j->more;
+	if (!m || !m->callback_size)
+		return (struct bytes){0};
+	return (struct bytes){m->text + m->tags_size + m->trace_size, m->callback_size};
 }
 
 int queues_max_attempts(const struct job *j)

@@ -6,7 +6,8 @@
  *   head.c   job <-> stored head                  end.c     the one way a job ends
  *   change.c commit, and again when disk is full  attempt.c an attempt failed: again, or a dead letter
  *   key.c    idempotency keys                     item.c    items and checkpoints
- *   prune.c  old results go                       cancel.c  dead.c  load.c  tick.c  view.c  pause.c */
+ *   group.c  live jobs of a batch, counted        prune.c   old results go
+ *   cancel.c  dead.c  load.c  tick.c  view.c  pause.c */
 #pragma once
 #include "base/heap.h"
 #include "base/idmap.h"
@@ -52,10 +53,17 @@ struct job_more {
 	uint64_t parent_id, item_key, fence_floor;
 	int64_t expires_at_ms;
 	struct keyset items; /* keys of items known to be, or soon, in the store */
-	char *text; /* tags, then traceparent */
+	struct group *group; /* the batch that it belongs to, or NULL */
+	char *text; /* tags, then traceparent, then callback */
 	char *error; /* code, then message, of the last failed attempt */
-	uint16_t tags_size, trace_size, code_size, message_size;
+	uint16_t tags_size, trace_size, callback_size, code_size, message_size;
 	bool streams, retryable;
+};
+
+/* The live jobs of a batch. It is there as long as one of them is. */
+struct group {
+	uint64_t id, live;
+	struct job_counts counts;
 };
 
 struct lease {
@@ -107,6 +115,7 @@ struct queues {
 	bool lost; /* the hook was called */
 	int64_t probe_at_ms;
 	struct list cancels; /* struct cancel_later */
+	struct idmap groups; /* by the batch's id */
 	struct idmap dead_busy; /* dead letters that are being replayed or purged */
 	struct keys keys;
 	int64_t keys_at_ms;
@@ -130,6 +139,11 @@ void queues_set_state(struct job *j, enum job_state state); /* keeps the counter
 int queues_max_attempts(const struct job *j);
 /* It waits from now on: scheduled or pending. back_to_its_place: it stood near the front before. */
 void queues_place(struct queues *qs, struct job *j, bool back_to_its_place);
+
+/* group.c */
+void group_join(struct job *j, uint64_t batch_id); /* 0: none */
+void group_leave(struct queues *qs, struct job *j); /* j is about to go */
+uint64_t *group_counter(struct group *g, enum job_state state);
 
 /* order.c */
 void order_append(struct queue *q, struct job *j); /* by (due_at_ms, id), looked for from the end */

@@ -17,7 +17,9 @@ static struct job *job_of(struct queues *qs, const struct job_spec *spec, uint64
 		.max_attempts = (uint64_t)spec->max_attempts,
 		.priority = (uint64_t)spec->priority,
 		.tags = spec->tags,
-		.traceparent = spec->traceparent};
+		.traceparent = spec->traceparent,
+		.callback = spec->callback,
+		.batch_id = spec->batch_id};
 	head_apply(j, &r);
 	if (j->due_at_ms <= qs->now_ms) /* one that waits for long would only take the place of others */
 		input_keep(qs, spec->input, &j->input);
@@ -133,9 +135,12 @@ static const struct key *key_in_use(const struct queues *qs, const struct key *k
 }
 
 /* Also between the specs of one submit: `keys` holds those before i. */
-static enum errcode check_key(const struct queues *qs, const struct key *keys, size_t i, struct err *e)
+static enum errcode check_key(
+	const struct queues *qs, const struct job_spec *spec, const struct key *keys, size_t i, struct err *e)
 {
 	const struct key *k = key_in_use(qs, &keys[i]);
+	if (k && spec->batch_id && !(qs->hooks.joined && qs->hooks.joined(qs->hooks.context, spec->batch_id, k->job_id)))
+		return err_set(e, E_CONFLICT, "idempotency key: was used for a job that is not in this batch");
 	for (size_t before = 0; !k && before < i; before++) {
 		if (keys[before].expires_at_ms && !memcmp(keys[before].name, keys[i].name, sizeof keys[i].name))
 			k = &keys[before];
@@ -155,7 +160,7 @@ static enum errcode check(struct queues *qs, const struct job_spec *specs, size_
 		if (!code && specs[i].idempotency_key.size) {
 			key_of(&specs[i], &s->keys[i]);
 			s->keys[i].expires_at_ms = qs->now_ms + KEY_KEEP_MS;
-			code = check_key(qs, s->keys, i, e);
+			code = check_key(qs, &specs[i], s->keys, i, e);
 		}
 		if (code) {
 			if (n > 1)
@@ -184,6 +189,19 @@ static void add(struct queues *qs, struct submit *s, size_t i, const struct job_
 	}
 }
 
+/* All new jobs of a submit are of one batch, or of none. */
+static void join(struct queues *qs, const struct submit *s, uint64_t batch_id, struct store_batch *b)
+{
+	size_t n = 0;
+	scoped(mem_free_at) uint64_t *ids = mem_new(s->n * sizeof *ids);
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->jobs[i])
+			ids[n++] = s->jobs[i]->id;
+	}
+	if (n && qs->hooks.joining)
+		qs->hooks.joining(qs->hooks.context, batch_id, ids, n, b);
+}
+
 enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size_t n, int64_t now_ms,
 	void (*done)(void *context, const struct submit_reply *reply), void *context, struct err *e)
 {
@@ -200,6 +218,8 @@ enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size
 	struct store_batch *b = store_batch_new();
 	for (size_t i = 0; i < n; i++)
 		add(qs, s, i, &specs[i], b);
+	if (specs[0].batch_id)
+		join(qs, s, specs[0].batch_id, b);
 	s->done = done;
 	s->context = context;
 	struct submit *submitted = take(s);

@@ -14,9 +14,11 @@ static void of_record(const struct job_record *r, uint64_t id, struct job_view *
 {
 	*out = (struct job_view){.id = id,
 		.run_id = r->run_id,
+		.batch_id = r->batch_id,
 		.namespace = r->namespace.size ? r->namespace : bytes_of("default"),
 		.capability = r->capability,
 		.tags = r->tags,
+		.callback = r->callback,
 		.state = (enum job_state)r->state,
 		.priority = (int)r->priority,
 		.attempts = (int)r->attempts,
