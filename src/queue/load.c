@@ -103,7 +103,8 @@ static enum errcode load_items(struct load *l)
 /* Ids go on after the greatest that was ever given, also when the clock was set back meanwhile. */
 static enum errcode load_last_ids(struct load *l)
 {
-	static const enum store_table tables[] = {STORE_JOB, STORE_DONE, STORE_DEAD, STORE_RUN};
+	static const enum store_table tables[] = {
+		STORE_JOB, STORE_DONE, STORE_DEAD, STORE_RUN, STORE_CALLBACK, STORE_BATCH};
 	enum errcode code = E_OK;
 	for (size_t i = 0; !code && i < ARRAY_SIZE(tables); i++) {
 		struct store_range last = {.table = tables[i], .descending = true, .scan_max = 1};

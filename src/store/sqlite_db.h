@@ -1,14 +1,14 @@
 /* sqlite_db.h - one connection: its settings, schema, statements. Used by one thread at a time.
  *
  * Each table of the store is a table of SQLite. Ids are its rowid, so a submit is one INSERT at the right edge of one
- * b-tree and nothing else: there is no index. Format 3:
+ * b-tree and nothing else: there is no index. Format 4:
  *
- *   job done dead checkpoint run claim   (id INTEGER PRIMARY KEY, head BLOB, body BLOB)
- *   item attempt                         (id, sub, head, body, PRIMARY KEY (id, sub)) WITHOUT ROWID
- *   key setting schedule                 (key BLOB PRIMARY KEY, head, body) WITHOUT ROWID
- *   meta                                 (key TEXT PRIMARY KEY, value): format, epoch
+ *   job done dead checkpoint run claim callback batch   (id INTEGER PRIMARY KEY, head BLOB, body BLOB)
+ *   item attempt member       (id, sub, head, body, PRIMARY KEY (id, sub)) WITHOUT ROWID
+ *   key setting schedule      (key BLOB PRIMARY KEY, head, body) WITHOUT ROWID
+ *   meta                      (key TEXT PRIMARY KEY, value): format, epoch
  *
- * Format 1 had no claim, format 2 no schedule.
+ * Format 1 had no claim, format 2 no schedule, format 3 no callback, batch and member.
  *
  * The head stands before the body: reading heads does not touch the overflow pages of large bodies. `sub` is stored with its
  * top bit turned over, so that SQLite's signed order is the unsigned one.
@@ -19,7 +19,7 @@
 
 #include <sqlite3.h>
 
-enum { STORE_FORMAT = 3 };
+enum { STORE_FORMAT = 4 };
 
 struct sqlite_options { /* zero: what is right outside of tests and measurements */
 	const char *vfs;

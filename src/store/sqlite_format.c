@@ -23,6 +23,7 @@ static migration *const migrations[] = {
 	create_meta, /* a new file becomes format 1 */
 	NULL, /* 2: claim */
 	NULL, /* 3: schedule */
+	NULL, /* 4: callback, batch, member */
 };
 _Static_assert(ARRAY_SIZE(migrations) == STORE_FORMAT, "a migration to each format");
 

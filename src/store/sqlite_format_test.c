@@ -23,6 +23,7 @@ static const char *const formats[] = {
 		  ";CREATE TABLE setting " TEXT ";INSERT INTO meta VALUES ('format', 1), ('epoch', 41)",
 	[2] = "CREATE TABLE claim " ID,
 	[3] = "CREATE TABLE schedule " TEXT,
+	[4] = "CREATE TABLE callback " ID ";CREATE TABLE batch " ID ";CREATE TABLE member " SUB,
 };
 _Static_assert(ARRAY_SIZE(formats) == STORE_FORMAT + 1, "write down what the new format adds");
 

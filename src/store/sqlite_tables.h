@@ -21,6 +21,9 @@ static const struct sqlite_table sqlite_tables[STORE_TABLES] = {
 	[STORE_SETTING] = {"setting", KIND_TEXT},
 	[STORE_CLAIM] = {"claim", KIND_ID},
 	[STORE_SCHEDULE] = {"schedule", KIND_TEXT},
+	[STORE_CALLBACK] = {"callback", KIND_ID},
+	[STORE_BATCH] = {"batch", KIND_ID},
+	[STORE_MEMBER] = {"member", KIND_SUB},
 };
 
 #define SUB_FLIP (1ULL << 63) /* sub as SQLite orders it */

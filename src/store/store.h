@@ -33,6 +33,9 @@ enum store_table { /* what each keeps: the owner folder documents its head */
 	STORE_SETTING, /* (text key): paused queues, workers added at run time ...: body = JSON */
 	STORE_CLAIM, /* (job id): the job is in a pull client's hands: head = fence, how long its lease is */
 	STORE_SCHEDULE, /* (text key): head = how far the schedule is, body = its definition */
+	STORE_CALLBACK, /* (callback id): head = how far its delivery is, body = what is to be sent */
+	STORE_BATCH, /* (batch id): head = how far it is, body = its definition */
+	STORE_MEMBER, /* (batch id, 0): head = how many jobs it has; (batch id, job id): one of them */
 	STORE_TABLES
 };
 

@@ -177,14 +177,14 @@ static void every_table_keeps_rows_over_a_reopen_and_the_epoch_grows(void **stat
 	assert_true(epoch > 0);
 	for (int t = 0; t < STORE_TABLES; t++) {
 		bool named = t == STORE_KEY || t == STORE_SETTING || t == STORE_SCHEDULE,
-			 pair = t == STORE_ITEM || t == STORE_ATTEMPT;
+			 pair = t == STORE_ITEM || t == STORE_ATTEMPT || t == STORE_MEMBER;
 		put(f, t, named ? text("name") : key(INT64_MAX, pair ? UINT64_MAX : 0), "head", "body");
 	}
 	reopen(f);
 	assert_true(f->s->epoch > epoch);
 	for (int t = 0; t < STORE_TABLES; t++) {
 		bool named = t == STORE_KEY || t == STORE_SETTING || t == STORE_SCHEDULE,
-			 pair = t == STORE_ITEM || t == STORE_ATTEMPT;
+			 pair = t == STORE_ITEM || t == STORE_ATTEMPT || t == STORE_MEMBER;
 		expect(f, t, named ? text("name") : key(INT64_MAX, pair ? UINT64_MAX : 0), "head", "body");
 	}
 }
