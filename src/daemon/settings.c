@@ -103,7 +103,7 @@ static void read_limits(const json_t *object, struct queue_limits *l)
 	if (member(object, "max_crashes"))
 		l->max_crashes = (int)json_integer_value(member(object, "max_crashes"));
 	read_duration(object, "timeout", &l->timeout_ms);
-	read_duration(object, "retry_delay", &l->retry_base_ms);
+	read_duration(object, "retry_delay", &l->retry_delay_ms);
 	read_duration(object, "retry_cap", &l->retry_cap_ms);
 	read_duration(object, "keep_results", &l->keep_results_ms);
 }

@@ -75,7 +75,7 @@ void call_give(struct call *c, struct work *w)
 	w->d.fence = c->id;
 	w->d.deadline_ms = c->deadline_ms;
 	buf_add(&w->input, c->input.data, c->input.size);
-	w->d.traceparent = buf_bytes(&c->traceparent);
+	work_set_trace(w, buf_bytes(&c->traceparent));
 	dispatch_timer(c->dispatch, &c->timer, c->deadline_ms, TIMER_CALL);
 	work_give(w);
 }

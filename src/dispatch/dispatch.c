@@ -40,6 +40,7 @@ void dispatch_free(struct dispatch *d)
 		next = w->next_free;
 		buf_fini(&w->input);
 		buf_fini(&w->checkpoint);
+		buf_fini(&w->traceparent);
 		free(w);
 	}
 	idmap_fini(&d->routes);

@@ -67,7 +67,7 @@ struct work {
 	struct list link; /* settling: in its seat's list */
 	struct list calls; /* of struct call.of_parent: what its handler waits for; next NULL: it never called */
 	struct heap_node give_up; /* in dispatch->timers when it was cancelled */
-	struct buf input, checkpoint;
+	struct buf input, checkpoint, traceparent;
 	unsigned refs; /* commits and calls that will come back to it */
 	unsigned items_kept; /* item_done()s kept back by emit_waits */
 	unsigned depth;
@@ -131,6 +131,7 @@ void dispatch_timer(struct dispatch *d, struct heap_node *node, int64_t at_ms, u
 
 /* work.c */
 struct work *work_new(struct dispatch *d, struct seat *s, struct route *r, uint16_t index);
+void work_set_trace(struct work *w, struct bytes traceparent);
 void work_give(struct work *w); /* to the runner */
 void work_cancel(struct work *w); /* the outcome no longer counts */
 void work_tell_revoked(struct work *w); /* once what was committed before is durable */

@@ -13,12 +13,14 @@ struct work *work_new(struct dispatch *d, struct seat *s, struct route *r, uint1
 	if (w) {
 		d->free_works = w->next_free;
 		d->free_n--;
-		struct buf input = w->input, checkpoint = w->checkpoint;
+		struct buf input = w->input, checkpoint = w->checkpoint, traceparent = w->traceparent;
 		memset(w, 0, sizeof *w);
 		w->input = input;
 		w->checkpoint = checkpoint;
+		w->traceparent = traceparent;
 		buf_clear(&w->input);
 		buf_clear(&w->checkpoint);
+		buf_clear(&w->traceparent);
 	} else {
 		w = NEW(struct work);
 	}
@@ -41,6 +43,7 @@ void work_drop(struct work *w)
 	if (d->free_n >= DISPATCH_FREE_MAX || w->input.room > 1 << 16 || w->checkpoint.room > 1 << 16) {
 		buf_fini(&w->input);
 		buf_fini(&w->checkpoint);
+		buf_fini(&w->traceparent);
 		free(w);
 		return;
 	}
@@ -81,6 +84,15 @@ void work_give(struct work *w)
 	w->dispatch->giving = NULL;
 }
 
+/* A copy: its handler may call others when the job or the caller is gone. */
+void work_set_trace(struct work *w, struct bytes traceparent)
+{
+	if (!traceparent.size)
+		return;
+	buf_add(&w->traceparent, traceparent.data, traceparent.size);
+	w->d.traceparent = buf_bytes(&w->traceparent);
+}
+
 static void describe(struct work *w, struct job *j)
 {
 	w->job = j;
@@ -88,8 +100,8 @@ static void describe(struct work *w, struct job *j)
 	w->d.fence = job_fence(w->dispatch->queues, j);
 	w->d.attempt = j->attempts + 1u;
 	w->d.item_window = 64;
-	if (j->timeout_ms)
-		w->d.deadline_ms = dispatch_now(w->dispatch) + j->timeout_ms;
+	w->d.deadline_ms = job_ends_by(j, dispatch_now(w->dispatch));
+	work_set_trace(w, job_traceparent(j));
 }
 
 bool work_lease(struct work *w)
@@ -180,9 +192,8 @@ static void measure(struct work *w)
 /* A handler that looks at its deadline may end by itself a moment before the queue takes the job back: that is a timeout, too. */
 static bool ran_out(const struct work *w, const struct job_error *error)
 {
-	int64_t ran_ms = dispatch_now(w->dispatch) - w->started_at_ms;
-	return error && strcmp(error->code, "cancelled") == 0 && w->started_at_ms && w->job->timeout_ms &&
-		   ran_ms + DISPATCH_CLOCKS_MS >= w->job->timeout_ms;
+	return error && strcmp(error->code, "cancelled") == 0 && w->started_at_ms &&
+		   job_ran_out(w->job, dispatch_now(w->dispatch) + DISPATCH_CLOCKS_MS);
 }
 
 /* Its worker stops, and so the handler did, or the engine before us stopped it and died before that was durable: that is
@@ -214,10 +225,11 @@ static void on_finished(struct delivery *x, struct bytes result, const struct jo
 		return;
 	}
 	if (w->job) {
-		struct job_error timeout = {.code = "timeout", .retryable = 1};
-		snprintf(
-			timeout.message, sizeof timeout.message, "the attempt did not end within its %u ms", w->job->timeout_ms);
-		settle(w, result, ran_out(w, error) ? &timeout : error);
+		struct job_error timeout;
+		bool late = ran_out(w, error);
+		if (late)
+			job_timeout_error(w->job, dispatch_now(w->dispatch) + DISPATCH_CLOCKS_MS, &timeout);
+		settle(w, result, late ? &timeout : error);
 		return;
 	}
 	if (w->revoked) { /* with the outcome the worker would forget a job that after our death might still be its own */

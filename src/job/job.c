@@ -51,13 +51,13 @@ enum errcode job_name_check(const char *what, struct bytes name, struct err *e)
 }
 
 /* A key is the client's own: any text without control characters. */
-static enum errcode check_key(struct bytes key, struct err *e)
+static enum errcode check_key(const char *what, struct bytes key, struct err *e)
 {
 	if (key.size > JOB_NAME_MAX)
-		return err_set(e, E_INVALID, "idempotency key: has %zu bytes, must have at most %d", key.size, JOB_NAME_MAX);
+		return err_set(e, E_INVALID, "%s: has %zu bytes, must have at most %d", what, key.size, JOB_NAME_MAX);
 	for (size_t i = 0; i < key.size; i++) {
 		if ((unsigned char)key.data[i] < 0x20)
-			return err_set(e, E_INVALID, "idempotency key: byte %zu is a control character", i);
+			return err_set(e, E_INVALID, "%s: byte %zu is a control character", what, i);
 	}
 	return E_OK;
 }
@@ -81,7 +81,66 @@ static enum errcode check_numbers(const struct job_spec *s, struct err *e)
 		code = check_range("due time in milliseconds", s->due_at_ms, 0, JOB_TIME_MAX_MS, e);
 	if (!code)
 		code = check_range("expiry in milliseconds", s->expires_at_ms, 0, JOB_TIME_MAX_MS, e);
+	if (!code)
+		code = check_range("deadline in milliseconds", s->deadline_ms, 0, JOB_TIME_MAX_MS, e);
+	if (!code)
+		code = check_range("retry delay in milliseconds", s->retry_delay_ms, 0, JOB_RETRY_MAX_MS, e);
+	if (!code)
+		code = check_range("longest retry delay in milliseconds", s->retry_cap_ms, 0, JOB_RETRY_MAX_MS, e);
 	return code;
+}
+
+static enum errcode check_deadline(const struct job_spec *s, struct err *e)
+{
+	if (s->deadline_ms && s->due_at_ms >= s->deadline_ms)
+		return err_set(e, E_INVALID, "deadline: lies before the time at which the job may begin");
+	return E_OK;
+}
+
+static enum errcode check_unique(const struct job_unique *u, struct err *e)
+{
+	if (!u->states)
+		return E_OK;
+	if (u->states & ~(JOB_UNIQUE_WAITING_OR_RUNNING | JOB_UNIQUE_OVER))
+		return err_set(e, E_INVALID, "unique: states 0x%x: there is no such state", u->states);
+	if (u->states & JOB_UNIQUE_OVER && !u->period_ms)
+		return err_set(
+			e, E_INVALID, "unique: a job that is over can hold its key for a period only, and none is given");
+	enum errcode code = check_range("unique: period in milliseconds", u->period_ms, 0, JOB_UNIQUE_MAX_MS, e);
+	return code ? code : check_key("unique: key", u->key, e);
+}
+
+static size_t hex_run(struct bytes text, size_t at, bool *zero)
+{
+	size_t from = at;
+	*zero = true;
+	for (; at < text.size && (isdigit((unsigned char)text.data[at]) || (text.data[at] >= 'a' && text.data[at] <= 'f'));
+		 at++)
+		*zero &= text.data[at] == '0';
+	return at - from;
+}
+
+enum errcode job_traceparent_check(struct bytes t, struct err *e)
+{
+	static const size_t sizes[] = {2, 32, 16, 2};
+	static const char *const parts[] = {"version", "trace id", "parent id", "flags"};
+	size_t at = 0;
+	for (int i = 0; i < 4; i++) {
+		bool zero;
+		if (hex_run(t, at, &zero) != sizes[i])
+			return err_set(e, E_INVALID, "traceparent: its %s at byte %zu is not %zu small hexadecimal digits",
+				parts[i], at, sizes[i]);
+		if (zero && (i == 1 || i == 2))
+			return err_set(e, E_INVALID, "traceparent: its %s is all zeros", parts[i]);
+		at += sizes[i];
+		if (i < 3 && (at == t.size || t.data[at++] != '-'))
+			return err_set(e, E_INVALID, "traceparent: no '-' after its %s", parts[i]);
+	}
+	if (!memcmp(t.data, "ff", 2))
+		return err_set(e, E_INVALID, "traceparent: version ff is not allowed");
+	if (t.size > at && (!memcmp(t.data, "00", 2) || t.data[at] != '-')) /* later versions may say more */
+		return err_set(e, E_INVALID, "traceparent: has %zu bytes, must have %zu", t.size, at);
+	return E_OK;
 }
 
 static enum errcode check_sizes(const struct job_spec *s, struct err *e)
@@ -98,7 +157,7 @@ static enum errcode check_sizes(const struct job_spec *s, struct err *e)
 	if (s->callback.size > JOB_CALLBACK_MAX_BYTES)
 		return err_set(
 			e, E_TOO_LARGE, "callback: has %zu bytes, must have at most %d", s->callback.size, JOB_CALLBACK_MAX_BYTES);
-	return E_OK;
+	return s->traceparent.size ? job_traceparent_check(s->traceparent, e) : E_OK;
 }
 
 enum errcode job_spec_check(const struct job_spec *spec, struct err *e)
@@ -107,9 +166,13 @@ enum errcode job_spec_check(const struct job_spec *spec, struct err *e)
 	if (!code && spec->namespace.size)
 		code = job_name_check("namespace", spec->namespace, e);
 	if (!code)
-		code = check_key(spec->idempotency_key, e);
+		code = check_key("idempotency key", spec->idempotency_key, e);
+	if (!code)
+		code = check_unique(&spec->unique, e);
 	if (!code)
 		code = check_numbers(spec, e);
+	if (!code)
+		code = check_deadline(spec, e);
 	if (!code)
 		code = check_sizes(spec, e);
 	return code;

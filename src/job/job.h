@@ -33,7 +33,19 @@ enum { /* limits of what others choose */
 };
 #define JOB_TIMEOUT_DEFAULT_MS (15 * 60 * 1000)
 #define JOB_TIMEOUT_MAX_MS	   (7LL * 24 * 3600 * 1000)
+#define JOB_RETRY_MAX_MS	   (7LL * 24 * 3600 * 1000)
+#define JOB_UNIQUE_MAX_MS	   (366LL * 24 * 3600 * 1000)
 #define JOB_TIME_MAX_MS		   253402300799000LL /* the end of the year 9999 */
+
+/* A job that holds its key: while it is in one of `states`, and no longer than `period_ms` after its submit, another unique
+ * job of that key is not made; the submit then gives this one. */
+struct job_unique {
+	unsigned states; /* bit 1 << enum job_state; 0: the job is not unique */
+	int64_t period_ms; /* 0: as long as the states hold */
+	struct bytes key; /* empty: the input stands for it */
+};
+#define JOB_UNIQUE_WAITING_OR_RUNNING (1u << JOB_SCHEDULED | 1u << JOB_PENDING | 1u << JOB_PROCESSING)
+#define JOB_UNIQUE_OVER				  (1u << JOB_COMPLETED | 1u << JOB_FAILED | 1u << JOB_CANCELLED)
 
 /* What a client asks for. Everything is borrowed for the call. job_spec_check() says whether it may be. */
 struct job_spec {
@@ -46,7 +58,10 @@ struct job_spec {
 	int priority; /* 0-9; 9 first */
 	int64_t due_at_ms; /* Unix time; 0: now */
 	int64_t expires_at_ms; /* Unix time; 0: never. A job not started by then fails as "expired" */
+	int64_t deadline_ms; /* Unix time; 0: none. It must have ended by then: no attempt runs longer, none begins later */
 	int64_t timeout_ms; /* of one attempt; 0: the default */
+	int64_t retry_delay_ms, retry_cap_ms; /* the wait after the first failure, and the longest; 0: the capability's */
+	struct job_unique unique;
 	int max_attempts; /* 0: the capability's default (3) */
 	uint64_t run_id; /* of a pipeline's run, or 0 */
 	uint64_t parent_id; /* the job whose item this one's input is, or 0: then `input` is not stored again */
@@ -60,6 +75,8 @@ void job_spec_init(struct job_spec *spec); /* defaults */
 enum errcode job_spec_check(const struct job_spec *spec, struct err *e);
 /* Capabilities, namespaces: 1 to JOB_NAME_MAX of [A-Za-z0-9._-]. `what` begins the sentence. */
 enum errcode job_name_check(const char *what, struct bytes name, struct err *e);
+/* https://www.w3.org/TR/trace-context/#traceparent-header: version, trace, parent and flags in small hexadecimal digits. */
+enum errcode job_traceparent_check(struct bytes traceparent, struct err *e);
 
 /* How an attempt ended, or the job as a whole. Borrowed bytes. */
 struct job_error {

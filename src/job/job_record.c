@@ -42,6 +42,11 @@ static const struct field job_fields[] = {
 	AT(job_record, keep_until_ms, NUMBER),
 	AT(job_record, callback, BYTES),
 	AT(job_record, batch_id, NUMBER),
+	AT(job_record, deadline_ms, NUMBER),
+	AT(job_record, retry_delay_ms, NUMBER),
+	AT(job_record, retry_cap_ms, NUMBER),
+	AT(job_record, unique_name, BYTES),
+	AT(job_record, unique_states, NUMBER),
 };
 static const struct field attempt_fields[] = {
 	AT(attempt_record, started_at_ms, NUMBER),
@@ -52,7 +57,7 @@ static const struct field attempt_fields[] = {
 };
 static const struct field key_fields[] = {
 	AT(key_record, job_id, NUMBER),
-	AT(key_record, input_hash, NUMBER),
+	AT(key_record, detail, NUMBER),
 	AT(key_record, expires_at_ms, NUMBER),
 };
 struct item_record {

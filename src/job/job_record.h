@@ -28,6 +28,10 @@ struct job_record {
 	uint64_t timeout_ms, max_attempts; /* 0: the capability's */
 	uint64_t attempts, crashes; /* that failed; of a job that is over: that were started */
 	uint64_t priority;
+	int64_t deadline_ms;
+	uint64_t retry_delay_ms, retry_cap_ms; /* 0: the capability's */
+	struct bytes unique_name; /* 16 bytes (queue/key.h), or empty */
+	uint64_t unique_states;
 	uint64_t fence_floor; /* no fence up to this one is ever valid again */
 	bool streams; /* has rows in STORE_ITEM or STORE_CHECKPOINT */
 	bool retryable; /* of the error */
@@ -53,9 +57,9 @@ struct attempt_record {
 void attempt_record_encode(const struct attempt_record *r, struct buf *out);
 enum errcode attempt_record_decode(struct bytes head, struct attempt_record *out, struct err *e);
 
-/* Heads of STORE_KEY: an idempotency key in use. */
+/* Heads of STORE_KEY: a key in use (queue/key.h). */
 struct key_record {
-	uint64_t job_id, input_hash;
+	uint64_t job_id, detail;
 	int64_t expires_at_ms;
 };
 void key_record_encode(const struct key_record *r, struct buf *out);

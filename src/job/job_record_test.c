@@ -34,6 +34,11 @@ static const struct job_record full = {
 	.keep_until_ms = 7,
 	.callback = {"{\"url\":\"http://h/\"}", 18},
 	.batch_id = 77,
+	.deadline_ms = 8,
+	.retry_delay_ms = 9,
+	.retry_cap_ms = 10,
+	.unique_name = {"0123456789abcdef", 16},
+	.unique_states = 7,
 };
 
 static void assert_same(const struct job_record *a, const struct job_record *b)
@@ -55,6 +60,7 @@ static void every_field_comes_back(void **state)
 	assert_true(
 		r.item_key == UINT64_MAX && r.run_id == INT64_MAX && r.keep_until_ms == 7 && r.streams && r.batch_id == 77);
 	assert_true(bytes_equal(r.callback, full.callback));
+	assert_true(r.deadline_ms == 8 && r.retry_delay_ms == 9 && r.retry_cap_ms == 10 && r.unique_states == 7);
 	assert_same(&r, &full);
 }
 

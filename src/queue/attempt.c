@@ -20,15 +20,22 @@ static uint64_t next_random(struct queues *qs)
 	return z ^ z >> 31;
 }
 
-/* min(cap, base * 2^(n-1)) * U(0.5, 1): doubling, and spread so that what failed together does not return together. */
+static int64_t either(int64_t own, int64_t of_queue)
+{
+	return own ? own : of_queue;
+}
+
+/* min(cap, delay * 2^(n-1)) * U(0.5, 1): doubling, and spread so that what failed together does not return together. */
 static int64_t backoff_ms(struct queues *qs, const struct job *j)
 {
 	const struct queue_limits *l = &j->queue->limits;
-	int64_t wait = l->retry_base_ms;
-	for (int n = 1; n < j->attempts && wait < l->retry_cap_ms; n++)
+	const struct job_more *m = j->more;
+	int64_t wait = either(m ? m->retry_delay_ms : 0, l->retry_delay_ms);
+	int64_t cap = either(m ? m->retry_cap_ms : 0, l->retry_cap_ms);
+	for (int n = 1; n < j->attempts && wait < cap; n++)
 		wait *= 2;
-	if (wait > l->retry_cap_ms)
-		wait = l->retry_cap_ms;
+	if (wait > cap)
+		wait = cap;
 	return wait / 2 + (int64_t)(next_random(qs) % (uint64_t)(wait / 2 + 1));
 }
 
@@ -56,11 +63,25 @@ static void retry_applied(struct change *c, enum errcode code)
 	free(r);
 }
 
-static bool again(const struct job *j, const struct job_error *error)
+/* Why there is no further attempt, in *o; or true. `due_ms`: when it would begin. */
+static bool again(const struct job *j, const struct job_error *error, bool crash, int64_t due_ms, struct job_outcome *o)
 {
-	if (!error->retryable || j->attempts >= queues_max_attempts(j))
+	const struct job_more *m = j->more;
+	*o = (struct job_outcome){.end = END_FAILED, .error = *error};
+	if (crash && j->crashes >= j->queue->limits.max_crashes) {
+		snprintf(o->error.message, sizeof o->error.message, "it ended its worker %d times; at last: %.440s", j->crashes,
+			error->message);
 		return false;
-	return j->crashes < j->queue->limits.max_crashes;
+	}
+	if (!error->retryable || j->attempts >= queues_max_attempts(j) || j->crashes >= j->queue->limits.max_crashes)
+		return false;
+	if (!m || !m->deadline_ms || due_ms < m->deadline_ms)
+		return true;
+	snprintf(o->error.code, sizeof o->error.code, "deadline");
+	snprintf(o->error.message, sizeof o->error.message,
+		"before its deadline there is no time for another attempt; the last one: %s: %.360s", error->code,
+		error->message);
+	return false;
 }
 
 /* The lease has ended, the job is settling. */
@@ -68,20 +89,22 @@ static void settle(struct queues *qs, struct job *j, uint64_t fence, int64_t sta
 	const struct job_error *error, bool crash, queue_done *done, void *context)
 {
 	struct store_batch *b = store_batch_new();
+	struct job_outcome o;
 	if (crash) {
 		j->crashes++;
 		j->queue->info.crashed_total++;
 	}
 	put_attempt(qs, b, j, started_at_ms, error);
-	if (!again(j, error)) {
-		struct job_outcome o = {.end = END_FAILED, .error = *error};
+	bool at_once = crash && j->crashes == 1;
+	int64_t due_ms = at_once ? qs->now_ms : qs->now_ms + backoff_ms(qs, j);
+	if (!again(j, error, crash, due_ms, &o)) {
 		end_job_in(qs, j, b, &o, started_at_ms, done, context);
 		return;
 	}
 	struct retry *r = NEW(struct retry);
-	*r = (struct retry){.job = j, .at_once = crash && j->crashes == 1, .done = done, .context = context};
-	if (!r->at_once)
-		j->due_at_ms = qs->now_ms + backoff_ms(qs, j);
+	*r = (struct retry){.job = j, .at_once = at_once, .done = done, .context = context};
+	if (!at_once)
+		j->due_at_ms = due_ms;
 	head_set_error(j, error);
 	j->more->fence_floor = fence; /* after a restart no holder of an earlier lease is believed */
 	head_put(b, j, (struct bytes){0}, false);
@@ -98,12 +121,32 @@ void attempt_failed(
 	settle(qs, j, fence, started_at_ms, error, crash, done, context);
 }
 
+static bool past_deadline(const struct job *j, int64_t now_ms)
+{
+	return j->more && j->more->deadline_ms && j->more->deadline_ms <= now_ms;
+}
+
+void job_timeout_error(const struct job *j, int64_t now_ms, struct job_error *out)
+{
+	bool late = past_deadline(j, now_ms);
+	out->retryable = !late;
+	snprintf(out->code, sizeof out->code, late ? "deadline" : "timeout");
+	if (late)
+		snprintf(out->message, sizeof out->message, "the attempt had not ended at the job's deadline");
+	else
+		snprintf(out->message, sizeof out->message, "the attempt took longer than its timeout (%lld ms)",
+			(long long)lease_timeout_ms(j));
+}
+
 void attempt_timed_out(struct queues *qs, struct job *j)
 {
-	struct job_error error = {.code = "timeout", .retryable = 1};
+	if (!j->lease->started_at_ms) { /* its deadline came while it was in the hands of one who had not begun */
+		attempt_expired(qs, j);
+		return;
+	}
+	struct job_error error;
 	uint64_t fence = j->lease->fence;
-	snprintf(error.message, sizeof error.message, "the attempt took longer than its timeout (%lld ms)",
-		(long long)lease_timeout_ms(j));
+	job_timeout_error(j, qs->now_ms, &error);
 	int64_t started_at_ms = lease_revoke(qs, j, REVOKE_TIMEOUT);
 	settle(qs, j, fence, started_at_ms, &error, false, NULL, NULL);
 }
@@ -112,6 +155,8 @@ void attempt_expired(struct queues *qs, struct job *j)
 {
 	struct job_outcome o = {
 		.end = END_FAILED, .error = {.code = "expired", .message = "the job had not been started when it expired"}};
+	if (past_deadline(j, qs->now_ms))
+		o.error = (struct job_error){.code = "deadline", .message = "the job's deadline came while it waited"};
 	if (j->state == JOB_PROCESSING)
 		lease_revoke(qs, j, REVOKE_LEASE);
 	end_job(qs, j, &o, 0, NULL, NULL);

@@ -72,6 +72,10 @@ enum errcode queue_replay(
 	struct job_record fresh = {.submitted_at_ms = qs->now_ms,
 		.timeout_ms = r.timeout_ms,
 		.max_attempts = r.max_attempts,
+		.retry_delay_ms = r.retry_delay_ms,
+		.retry_cap_ms = r.retry_cap_ms,
+		.unique_name = r.unique_name,
+		.unique_states = r.unique_states,
 		.priority = r.priority,
 		.fence_floor = r.fence_floor,
 		.tags = r.tags,
@@ -91,7 +95,11 @@ enum errcode queue_purge(struct queues *qs, uint64_t dead_id, queue_done *done, 
 	struct job_record r;
 	scoped(buf_fini) struct buf head = {0};
 	enum errcode code = read_dead(qs, dead_id, &head, NULL, &r, e);
-	if (!code)
-		commit(qs, dead_id, &r, NULL, store_batch_new(), done, context);
-	return code;
+	if (code)
+		return code;
+	struct store_batch *b = store_batch_new();
+	if (r.unique_name.size == KEY_NAME_SIZE)
+		unique_release(qs, b, dead_id, (const uint8_t *)r.unique_name.data);
+	commit(qs, dead_id, &r, NULL, b, done, context);
+	return E_OK;
 }

@@ -55,11 +55,16 @@ static struct end *end_new(struct job *j, const struct job_outcome *o, queue_don
 	return n;
 }
 
+static enum job_state state_of(enum queue_end end)
+{
+	return end == END_COMPLETED ? JOB_COMPLETED : end == END_FAILED ? JOB_FAILED : JOB_CANCELLED;
+}
+
 static void fill_record(
 	struct queues *qs, struct job *j, const struct job_outcome *o, int64_t started_at_ms, struct job_record *r)
 {
 	head_fill(j, r);
-	r->state = o->end == END_COMPLETED ? JOB_COMPLETED : o->end == END_FAILED ? JOB_FAILED : JOB_CANCELLED;
+	r->state = state_of(o->end);
 	r->max_attempts = (uint64_t)queues_max_attempts(j);
 	r->started_at_ms = started_at_ms;
 	r->finished_at_ms = qs->now_ms;
@@ -101,6 +106,8 @@ void end_job_in(struct queues *qs, struct job *j, struct store_batch *b, const s
 	if (o->end == END_FAILED) /* a replay goes on behind every fence that the job ever had */
 		queues_more(j)->fence_floor = qs->store->epoch << 32 | j->lease_count;
 	put_over(qs, j, o, started_at_ms, b);
+	if (j->more && j->more->unique_states && !(j->more->unique_states >> state_of(o->end) & 1))
+		unique_release(qs, b, j->id, j->more->unique_name);
 	struct end *n = end_new(j, o, done, context);
 	if (qs->hooks.ending)
 		qs->hooks.ending(qs->hooks.context, j, &n->outcome, b);

@@ -8,6 +8,12 @@ static void fill_more(const struct job_more *m, struct job_record *r)
 	r->item_key = m->item_key;
 	r->fence_floor = m->fence_floor;
 	r->expires_at_ms = m->expires_at_ms;
+	r->deadline_ms = m->deadline_ms;
+	r->retry_delay_ms = (uint64_t)m->retry_delay_ms;
+	r->retry_cap_ms = (uint64_t)m->retry_cap_ms;
+	r->unique_states = m->unique_states;
+	if (m->unique_states)
+		r->unique_name = (struct bytes){(const char *)m->unique_name, sizeof m->unique_name};
 	r->streams = m->streams;
 	r->retryable = m->retryable;
 	r->batch_id = m->group ? m->group->id : 0;
@@ -62,6 +68,13 @@ static void apply_more(struct job *j, const struct job_record *r)
 	m->item_key = r->item_key;
 	m->fence_floor = r->fence_floor;
 	m->expires_at_ms = r->expires_at_ms;
+	m->deadline_ms = r->deadline_ms;
+	m->retry_delay_ms = (int64_t)r->retry_delay_ms;
+	m->retry_cap_ms = (int64_t)r->retry_cap_ms;
+	if (r->unique_name.size == sizeof m->unique_name) {
+		m->unique_states = (uint16_t)r->unique_states;
+		memcpy(m->unique_name, r->unique_name.data, sizeof m->unique_name);
+	}
 	m->streams = r->streams;
 	m->retryable = r->retryable;
 	m->tags_size = (uint16_t)r->tags.size;
@@ -94,6 +107,13 @@ void head_set_error(struct job *j, const struct job_error *error)
 	j->more->retryable = error->retryable != 0;
 }
 
+static bool has_more(const struct job_record *r)
+{
+	return r->parent_id || r->fence_floor || r->expires_at_ms || r->deadline_ms || r->retry_delay_ms ||
+		   r->retry_cap_ms || r->unique_states || r->streams || r->tags.size || r->traceparent.size ||
+		   r->error_code.size || r->callback.size || r->batch_id;
+}
+
 void head_apply(struct job *j, const struct job_record *r)
 {
 	j->submitted_at_ms = r->submitted_at_ms;
@@ -105,8 +125,7 @@ void head_apply(struct job *j, const struct job_record *r)
 	j->attempts = (uint16_t)r->attempts;
 	j->crashes = (uint16_t)r->crashes;
 	j->priority = (uint8_t)r->priority;
-	if (r->parent_id || r->fence_floor || r->expires_at_ms || r->streams || r->tags.size || r->traceparent.size ||
-		r->error_code.size || r->callback.size || r->batch_id)
+	if (has_more(r))
 		apply_more(j, r);
 	if (r->error_code.size)
 		set_error(j, r->error_code, r->error_message.size ? r->error_message : bytes_of(""));

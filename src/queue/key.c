@@ -6,7 +6,7 @@
 #include <gnutls/crypto.h>
 #include <stdlib.h>
 
-enum { ROW_PREFIX = 'i', ROW_KEY_SIZE = 17 };
+enum { ROW_KEY_SIZE = 1 + KEY_NAME_SIZE };
 
 static void hash_part(gnutls_hash_hd_t h, struct bytes part)
 {
@@ -16,21 +16,40 @@ static void hash_part(gnutls_hash_hd_t h, struct bytes part)
 		gnutls_hash(h, part.data, part.size);
 }
 
-void key_of(const struct job_spec *spec, struct key *out)
+static gnutls_hash_hd_t hash_names(const struct job_spec *spec)
 {
 	gnutls_hash_hd_t h;
-	unsigned char digest[32];
-	*out = (struct key){0};
 	if (gnutls_hash_init(&h, GNUTLS_DIG_SHA256) < 0)
 		abort();
 	hash_part(h, spec->namespace.size ? spec->namespace : bytes_of("default"));
 	hash_part(h, spec->capability);
+	return h;
+}
+
+void key_of(const struct job_spec *spec, struct key *out)
+{
+	gnutls_hash_hd_t h = hash_names(spec);
+	unsigned char digest[32];
+	*out = (struct key){0};
 	hash_part(h, spec->idempotency_key);
 	gnutls_hash_output(h, digest);
 	memcpy(out->name, digest, sizeof out->name);
 	hash_part(h, spec->input);
 	gnutls_hash_deinit(h, digest);
-	memcpy(&out->input_hash, digest, sizeof out->input_hash);
+	memcpy(&out->detail, digest, sizeof out->detail);
+}
+
+/* A key that reads like an input is another one than that input: by what is said before it. */
+void key_of_unique(const struct job_spec *spec, struct key *out)
+{
+	gnutls_hash_hd_t h = hash_names(spec);
+	unsigned char digest[32];
+	const struct job_unique *u = &spec->unique;
+	hash_part(h, bytes_of(u->key.size ? "key" : "input"));
+	hash_part(h, u->key.size ? u->key : spec->input);
+	gnutls_hash_deinit(h, digest);
+	*out = (struct key){.detail = u->states};
+	memcpy(out->name, digest, sizeof out->name);
 }
 
 static size_t home(const struct keys *k, const struct key *key)
@@ -100,48 +119,53 @@ void keys_remove(struct keys *k, const struct key *key)
 void keys_fini(struct keys *k)
 {
 	free(k->slots);
-	*k = (struct keys){0};
+	*k = (struct keys){.kind = k->kind};
 }
 
-static struct store_key row_key(const struct key *key, char text[ROW_KEY_SIZE])
+static struct store_key row_key(const struct keys *k, const struct key *key, char text[ROW_KEY_SIZE])
 {
-	text[0] = ROW_PREFIX;
+	text[0] = (char)k->kind;
 	memcpy(text + 1, key->name, sizeof key->name);
 	return (struct store_key){.text = {text, ROW_KEY_SIZE}};
 }
 
-void keys_put_row(struct store_batch *b, const struct key *key)
+void keys_put_row(const struct keys *k, struct store_batch *b, const struct key *key)
 {
 	char text[ROW_KEY_SIZE];
 	scoped(buf_fini) struct buf head = {0};
-	key_record_encode(&(struct key_record){key->job_id, key->input_hash, key->expires_at_ms}, &head);
-	store_batch_put(b, STORE_KEY, row_key(key, text), buf_bytes(&head), (struct bytes){0});
+	key_record_encode(&(struct key_record){key->job_id, key->detail, key->expires_at_ms}, &head);
+	store_batch_put(b, STORE_KEY, row_key(k, key, text), buf_bytes(&head), (struct bytes){0});
+}
+
+void keys_delete_row(const struct keys *k, struct store_batch *b, const struct key *key)
+{
+	char text[ROW_KEY_SIZE];
+	store_batch_delete(b, STORE_KEY, row_key(k, key, text));
 }
 
 void keys_load_row(struct keys *k, const struct store_row *row)
 {
 	struct key_record r;
 	struct key key;
-	if (row->key.text.size != ROW_KEY_SIZE || row->key.text.data[0] != ROW_PREFIX)
+	if (row->key.text.size != ROW_KEY_SIZE || row->key.text.data[0] != (char)k->kind)
 		return;
 	if (key_record_decode(row->head, &r, NULL) || !r.job_id)
 		return;
 	memcpy(key.name, row->key.text.data + 1, sizeof key.name);
 	key.job_id = r.job_id;
-	key.input_hash = r.input_hash;
+	key.detail = r.detail;
 	key.expires_at_ms = r.expires_at_ms;
 	keys_add(k, &key);
 }
 
 void keys_sweep(struct keys *k, int64_t now_ms, struct store_batch *b)
 {
-	char text[ROW_KEY_SIZE];
 	size_t count = k->room / 256 + 64;
 	for (size_t n = 0; n < count && k->n; n++) {
 		size_t i = k->sweep & (k->room - 1);
 		struct key *s = &k->slots[i];
 		if (s->job_id && s->expires_at_ms <= now_ms) {
-			store_batch_delete(b, STORE_KEY, row_key(s, text));
+			keys_delete_row(k, b, s);
 			remove_slot(k, i); /* what moved into the gap is looked at next */
 		} else {
 			k->sweep++;

@@ -18,8 +18,11 @@ static void lease_new(struct queues *qs, struct job *j, uint64_t fence, void *ho
 	l->fence = fence;
 	l->progress_percent = -1;
 	input_move(in, &l->input);
-	if (j->more)
+	if (j->more) {
 		heap_remove(&qs->expiries, &j->more->expiry);
+		if (j->more->deadline_ms)
+			heap_put(&qs->timeouts, &l->timeout, j->more->deadline_ms, j->id);
+	}
 	queues_set_state(j, JOB_PROCESSING);
 	j->lease = l;
 	j->holder = holder;
@@ -28,7 +31,8 @@ static void lease_new(struct queues *qs, struct job *j, uint64_t fence, void *ho
 
 static bool expired(const struct job *j, int64_t now_ms)
 {
-	return j->more && j->more->expires_at_ms && j->more->expires_at_ms <= now_ms;
+	int64_t at = queues_expires_at(j);
+	return at && at <= now_ms;
 }
 
 struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder)
@@ -59,6 +63,17 @@ int64_t lease_timeout_ms(const struct job *j)
 	return ms > 0 ? ms : JOB_TIMEOUT_DEFAULT_MS;
 }
 
+int64_t job_ends_by(const struct job *j, int64_t start_ms)
+{
+	int64_t at = start_ms + lease_timeout_ms(j);
+	return j->more && j->more->deadline_ms && j->more->deadline_ms < at ? j->more->deadline_ms : at;
+}
+
+bool job_ran_out(const struct job *j, int64_t now_ms)
+{
+	return j->state == JOB_PROCESSING && heap_has(&j->lease->timeout) && j->lease->timeout.key <= now_ms;
+}
+
 void job_started(struct job *j, int64_t now_ms)
 {
 	struct queues *qs = j->queue->qs;
@@ -68,7 +83,7 @@ void job_started(struct job *j, int64_t now_ms)
 	j->lease->started_at_ms = qs->now_ms;
 	if (j->attempts < UINT16_MAX)
 		j->attempts++;
-	heap_put(&qs->timeouts, &j->lease->timeout, qs->now_ms + lease_timeout_ms(j), j->id);
+	heap_put(&qs->timeouts, &j->lease->timeout, job_ends_by(j, qs->now_ms), j->id);
 }
 
 int64_t lease_end(struct queues *qs, struct job *j)

@@ -18,8 +18,8 @@ static bool broken(struct load *l, const char *what, uint64_t id)
 /* Rows come by id, so mostly in the order of their waiting; sort_queue mends what was retried or delayed. */
 static void place(struct queues *qs, struct job *j)
 {
-	if (j->more && j->more->expires_at_ms)
-		heap_put(&qs->expiries, &j->more->expiry, j->more->expires_at_ms, j->id);
+	if (queues_expires_at(j))
+		heap_put(&qs->expiries, &j->more->expiry, queues_expires_at(j), j->id);
 	if (j->due_at_ms > qs->now_ms) {
 		queues_set_state(j, JOB_SCHEDULED);
 		heap_put(&qs->due, &j->due, j->due_at_ms, j->id);
@@ -62,7 +62,9 @@ static bool load_dead(void *context, const struct store_row *row)
 
 static bool load_key(void *context, const struct store_row *row)
 {
-	keys_load_row(&((struct load *)context)->qs->keys, row);
+	struct queues *qs = ((struct load *)context)->qs;
+	keys_load_row(&qs->keys, row);
+	keys_load_row(&qs->uniques, row);
 	return true;
 }
 

@@ -87,7 +87,7 @@ struct queue_hooks { /* set once by the wiring; any may be NULL; all are called 
 
 struct queue_limits { /* of one capability; set by the wiring from configuration and from the capability itself */
 	int max_attempts; /* default 3 */
-	int64_t retry_base_ms, retry_cap_ms; /* default 1 s, 5 min: wait = min(cap, base * 2^(n-1)) * U(0.5, 1) */
+	int64_t retry_delay_ms, retry_cap_ms; /* default 1 s, 5 min: wait = min(cap, delay * 2^(n-1)) * U(0.5, 1) */
 	int max_crashes; /* default 3: then a dead letter */
 	int64_t timeout_ms; /* default of one attempt */
 	int64_t keep_results_ms; /* default 7 days */
@@ -110,7 +110,7 @@ struct bytes queue_namespace(const struct queue *q);
 
 /* ── submit ──
  * All or nothing, one commit. `done` is called once, after the commit: ids[i] of each spec (of the earlier job, when the
- * idempotency key is known: then existing[i]). On a refusal it returns the code at once and `done` is not called. */
+ * idempotency key is known or its unique key is held: then existing[i]). On a refusal it returns the code at once and `done` is not called. */
 struct submit_reply {
 	enum errcode code; /* E_NO_SPACE ... */
 	size_t n;
@@ -136,6 +136,11 @@ uint64_t job_fence(const struct queues *qs, const struct job *j);
 struct bytes job_callback(const struct job *j); /* JSON text, or empty */
 uint64_t job_batch(const struct job *j); /* or 0 */
 void job_started(struct job *j, int64_t now_ms); /* the handler runs: from now on an attempt, and the timeout counts */
+struct bytes job_traceparent(const struct job *j); /* empty: none; until the job is freed */
+/* By when an attempt that begins then must have ended: its timeout, or the job's deadline. Unix time. */
+int64_t job_ends_by(const struct job *j, int64_t start_ms);
+bool job_ran_out(const struct job *j, int64_t now_ms); /* it is processing, and past that */
+void job_timeout_error(const struct job *j, int64_t now_ms, struct job_error *out); /* what is then said of it */
 void job_release(struct job *j, int64_t now_ms); /* not started: back to its place, no attempt counted */
 struct job *queues_find(struct queues *qs, uint64_t id); /* live ones only */
 /* Reads the input of a live job: from the cache, or the store (blocks some microseconds). */

@@ -5,7 +5,7 @@
 
 const struct queue_limits queue_default_limits = {
 	.max_attempts = 3,
-	.retry_base_ms = 1000,
+	.retry_delay_ms = 1000,
 	.retry_cap_ms = 5 * 60 * 1000,
 	.max_crashes = 3,
 	.timeout_ms = JOB_TIMEOUT_DEFAULT_MS,
@@ -19,6 +19,8 @@ struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_se
 	qs->ids.node = node;
 	qs->random = random_seed;
 	qs->limits = queue_default_limits;
+	qs->keys.kind = KEY_IDEMPOTENCY;
+	qs->uniques.kind = KEY_UNIQUE;
 	if (hooks)
 		qs->hooks = *hooks;
 	pool_init(&qs->jobs, sizeof(struct job));
@@ -77,6 +79,7 @@ void queues_free(struct queues *qs)
 	idmap_fini(&qs->groups);
 	idmap_fini(&qs->dead_busy);
 	keys_fini(&qs->keys);
+	keys_fini(&qs->uniques);
 	store_batch_free(qs->prune.batch);
 	free(qs);
 }
@@ -275,11 +278,20 @@ int queues_max_attempts(const struct job *j)
 	return j->max_attempts ? j->max_attempts : j->queue->limits.max_attempts;
 }
 
+int64_t queues_expires_at(const struct job *j)
+{
+	const struct job_more *m = j->more;
+	if (!m)
+		return 0;
+	int64_t at = j->attempts ? 0 : m->expires_at_ms;
+	return m->deadline_ms && (!at || m->deadline_ms < at) ? m->deadline_ms : at;
+}
+
 void queues_place(struct queues *qs, struct job *j, bool back_to_its_place)
 {
 	j->holder = NULL;
-	if (j->more && j->more->expires_at_ms)
-		heap_put(&qs->expiries, &j->more->expiry, j->more->expires_at_ms, j->id);
+	if (queues_expires_at(j))
+		heap_put(&qs->expiries, &j->more->expiry, queues_expires_at(j), j->id);
 	if (j->due_at_ms > qs->now_ms) {
 		queues_set_state(j, JOB_SCHEDULED);
 		heap_put(&qs->due, &j->due, j->due_at_ms, j->id);

@@ -5,9 +5,9 @@
  *   input.c  inputs still in memory               lease.c   in whose hands, under which fence
  *   head.c   job <-> stored head                  end.c     the one way a job ends
  *   change.c commit, and again when disk is full  attempt.c an attempt failed: again, or a dead letter
- *   key.c    idempotency keys                     item.c    items and checkpoints
- *   group.c  live jobs of a batch, counted        prune.c   old results go
- *   cancel.c  dead.c  load.c  tick.c  view.c  pause.c */
+ *   key.c    keys in use                          item.c    items and checkpoints
+ *   unique.c who holds the key of a unique job    prune.c   old results go
+ *   group.c  live jobs of a batch, counted        cancel.c  dead.c  load.c  tick.c  view.c  pause.c */
 #pragma once
 #include "base/heap.h"
 #include "base/idmap.h"
@@ -51,12 +51,14 @@ struct job_more {
 	struct heap_node expiry;
 	struct job *job;
 	uint64_t parent_id, item_key, fence_floor;
-	int64_t expires_at_ms;
+	int64_t expires_at_ms, deadline_ms, retry_delay_ms, retry_cap_ms;
 	struct keyset items; /* keys of items known to be, or soon, in the store */
 	struct group *group; /* the batch that it belongs to, or NULL */
 	char *text; /* tags, then traceparent, then callback */
 	char *error; /* code, then message, of the last failed attempt */
 	uint16_t tags_size, trace_size, callback_size, code_size, message_size;
+	uint16_t unique_states; /* 0: not unique; else unique_name is set */
+	uint8_t unique_name[KEY_NAME_SIZE];
 	bool streams, retryable;
 };
 
@@ -117,7 +119,7 @@ struct queues {
 	struct list cancels; /* struct cancel_later */
 	struct idmap groups; /* by the batch's id */
 	struct idmap dead_busy; /* dead letters that are being replayed or purged */
-	struct keys keys;
+	struct keys keys, uniques; /* idempotency keys; those of unique jobs */
 	int64_t keys_at_ms;
 	struct list inputs; /* the cache, oldest first */
 	size_t input_bytes;
@@ -137,6 +139,8 @@ void queues_job_free(struct queues *qs, struct job *j); /* out of the index and 
 struct job_more *queues_more(struct job *j); /* makes it */
 void queues_set_state(struct job *j, enum job_state state); /* keeps the counters */
 int queues_max_attempts(const struct job *j);
+/* When it must not wait any longer: its time to live, before the first attempt, or its deadline. 0: never. */
+int64_t queues_expires_at(const struct job *j);
 /* It waits from now on: scheduled or pending. back_to_its_place: it stood near the front before. */
 void queues_place(struct queues *qs, struct job *j, bool back_to_its_place);
 
@@ -198,6 +202,12 @@ void attempt_expired(
 /* cancel.c */
 void cancel_settled(
 	struct queues *qs, struct job *j); /* a commit came back, and the job lives on: is it to be cancelled? */
+
+/* unique.c */
+const struct key *unique_holder(const struct queues *qs, const struct key *key); /* NULL: it is free */
+void unique_take(struct queues *qs, struct store_batch *b, const struct key *key); /* for key->job_id */
+/* b NULL: it was never durable. Nothing happens when another job holds it. */
+void unique_release(struct queues *qs, struct store_batch *b, uint64_t job_id, const uint8_t name[KEY_NAME_SIZE]);
 
 /* pause.c */
 void pause_load(struct queues *qs, struct bytes key); /* of a row of STORE_SETTING */

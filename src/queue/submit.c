@@ -3,12 +3,15 @@
 #include <stdlib.h>
 
 /* The job that a spec asks for; it waits from when its batch is durable. */
-static struct job *job_of(struct queues *qs, const struct job_spec *spec, uint64_t id)
+static struct job *job_of(struct queues *qs, const struct job_spec *spec, const struct key *unique, uint64_t id)
 {
 	struct job *j = queues_job_new(qs, id, queues_get(qs, spec->namespace, spec->capability));
 	struct job_record r = {.submitted_at_ms = qs->now_ms,
 		.due_at_ms = spec->due_at_ms > qs->now_ms ? spec->due_at_ms : 0,
 		.expires_at_ms = spec->expires_at_ms,
+		.deadline_ms = spec->deadline_ms,
+		.retry_delay_ms = (uint64_t)spec->retry_delay_ms,
+		.retry_cap_ms = (uint64_t)spec->retry_cap_ms,
 		.run_id = spec->run_id,
 		.step = spec->step,
 		.parent_id = spec->parent_id,
@@ -20,15 +23,20 @@ static struct job *job_of(struct queues *qs, const struct job_spec *spec, uint64
 		.traceparent = spec->traceparent,
 		.callback = spec->callback,
 		.batch_id = spec->batch_id};
+	if (unique) {
+		r.unique_states = unique->detail;
+		r.unique_name = (struct bytes){(const char *)unique->name, sizeof unique->name};
+	}
 	head_apply(j, &r);
 	if (j->due_at_ms <= qs->now_ms) /* one that waits for long would only take the place of others */
 		input_keep(qs, spec->input, &j->input);
 	return j;
 }
 
-static struct job *add_job(struct queues *qs, struct store_batch *b, const struct job_spec *spec)
+static struct job *add_job(
+	struct queues *qs, struct store_batch *b, const struct job_spec *spec, const struct key *unique)
 {
-	struct job *j = job_of(qs, spec, id_next(&qs->ids, qs->now_ms));
+	struct job *j = job_of(qs, spec, unique, id_next(&qs->ids, qs->now_ms));
 	head_put(b, j, spec->parent_id ? (struct bytes){0} : spec->input, true);
 	return j;
 }
@@ -54,7 +62,7 @@ static void submitted_in(void *context, enum errcode code)
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms)
 {
 	queues_touch(qs, now_ms);
-	struct job *j = add_job(qs, b, spec);
+	struct job *j = add_job(qs, b, spec, NULL);
 	store_batch_then(b, submitted_in, j);
 	return j->id;
 }
@@ -90,6 +98,9 @@ static void give_up(struct queues *qs, struct submit *s, size_t i)
 	const struct key *k = s->keys && s->keys[i].job_id ? keys_find(&qs->keys, &s->keys[i]) : NULL;
 	if (k && k->job_id == s->ids[i])
 		keys_remove(&qs->keys, &s->keys[i]);
+	const struct job_more *m = s->jobs[i]->more;
+	if (m && m->unique_states)
+		unique_release(qs, NULL, s->ids[i], m->unique_name);
 	queues_job_free(qs, s->jobs[i]);
 }
 
@@ -145,7 +156,7 @@ static enum errcode check_key(
 		if (keys[before].expires_at_ms && !memcmp(keys[before].name, keys[i].name, sizeof keys[i].name))
 			k = &keys[before];
 	}
-	if (k && k->input_hash != keys[i].input_hash)
+	if (k && k->detail != keys[i].detail)
 		return err_set(e, E_CONFLICT, "idempotency key: was used within the last 24 hours with another input");
 	return E_OK;
 }
@@ -171,21 +182,36 @@ static enum errcode check(struct queues *qs, const struct job_spec *specs, size_
 	return E_OK;
 }
 
+/* A unique job is made unless an earlier one holds its key. */
+static const struct key *held_by(const struct queues *qs, const struct job_spec *spec, struct key *unique)
+{
+	key_of_unique(spec, unique);
+	unique->expires_at_ms = spec->unique.period_ms ? qs->now_ms + spec->unique.period_ms : JOB_TIME_MAX_MS;
+	return unique_holder(qs, unique);
+}
+
 static void add(struct queues *qs, struct submit *s, size_t i, const struct job_spec *spec, struct store_batch *b)
 {
-	struct key *key = spec->idempotency_key.size ? &s->keys[i] : NULL;
+	struct key *key = spec->idempotency_key.size ? &s->keys[i] : NULL, unique;
 	const struct key *used = key ? key_in_use(qs, key) : NULL;
+	bool is_unique = spec->unique.states != 0;
+	if (!used && is_unique)
+		used = held_by(qs, spec, &unique);
 	if (used) {
 		s->ids[i] = used->job_id;
 		s->existing[i] = true;
 		return;
 	}
-	s->jobs[i] = add_job(qs, b, spec);
+	s->jobs[i] = add_job(qs, b, spec, is_unique ? &unique : NULL);
 	s->ids[i] = s->jobs[i]->id;
 	if (key) {
 		key->job_id = s->ids[i];
 		keys_add(&qs->keys, key);
-		keys_put_row(b, key);
+		keys_put_row(&qs->keys, b, key);
+	}
+	if (is_unique) {
+		unique.job_id = s->ids[i];
+		unique_take(qs, b, &unique);
 	}
 }
 

@@ -42,10 +42,11 @@ static void tick_expiries(struct queues *qs, int *left)
 
 static void tick_keys(struct queues *qs)
 {
-	if (!qs->keys.n || qs->now_ms < qs->keys_at_ms || qs->full)
+	if (!(qs->keys.n + qs->uniques.n) || qs->now_ms < qs->keys_at_ms || qs->full)
 		return;
 	struct store_batch *b = store_batch_new();
 	keys_sweep(&qs->keys, qs->now_ms, b);
+	keys_sweep(&qs->uniques, qs->now_ms, b);
 	qs->keys_at_ms = qs->now_ms + IDLE_MS;
 	if (store_batch_empty(b))
 		store_batch_free(b);

@@ -49,6 +49,12 @@ void job_get_view(const struct queues *qs, const struct job *j, struct job_view 
 	out->progress_message = bytes_of(j->lease->progress_message);
 }
 
+struct bytes job_traceparent(const struct job *j)
+{
+	return j->more && j->more->text ? (struct bytes){j->more->text + j->more->tags_size, j->more->trace_size}
+									: (struct bytes){0};
+}
+
 enum errcode job_view_decode(
 	enum store_table table, uint64_t id, struct bytes head, struct job_view *out, struct err *e)
 {

@@ -161,7 +161,8 @@ uint64_t model_next(struct world *w, int queue)
 	list_each(&w->live, l)
 	{
 		const struct sim_job *j = at(l);
-		if (j->queue != queue || !waits(j) || j->due_at_ms > now || (j->expires_at_ms && j->expires_at_ms <= now))
+		if (j->queue != queue || !waits(j) || j->due_at_ms > now ||
+			(j->expires_at_ms && !j->attempts && j->expires_at_ms <= now))
 			continue;
 		int p = effective(j, now), b = best ? effective(best, now) : -1;
 		bool first = best && (j->due_at_ms < best->due_at_ms || (j->due_at_ms == best->due_at_ms && j->id < best->id));

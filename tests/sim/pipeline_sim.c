@@ -135,7 +135,7 @@ static void define(struct world *w)
 static void open_engine(struct world *w)
 {
 	static const struct queue_limits limits = {.max_attempts = 1000,
-		.retry_base_ms = 10,
+		.retry_delay_ms = 10,
 		.retry_cap_ms = 50,
 		.max_crashes = 1000,
 		.timeout_ms = 100000,

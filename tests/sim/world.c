@@ -48,7 +48,7 @@ void sim_broken(struct world *w, const char *format, ...)
 void world_open_queues(struct world *w)
 {
 	static const struct queue_limits limits = {.max_attempts = 3,
-		.retry_base_ms = 40,
+		.retry_delay_ms = 40,
 		.retry_cap_ms = 200,
 		.max_crashes = SIM_CRASHES_MAX,
 		.timeout_ms = 500,
