@@ -16,14 +16,16 @@ static bool parse(char *text, struct proc_stat *s)
 	if (!at)
 		return false;
 	int parent, group, session;
+	unsigned flags;
 	unsigned long long user, kernel, start;
 	long long pages;
-	if (sscanf(at + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %*u %lld",
-			&s->state, &parent, &group, &session, &user, &kernel, &start, &pages) != 8)
+	if (sscanf(at + 1, " %c %d %d %d %*d %*d %u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %*u %lld",
+			&s->state, &parent, &group, &session, &flags, &user, &kernel, &start, &pages) != 9)
 		return false;
 	s->parent = parent;
 	s->group = group;
 	s->session = session;
+	s->flags = flags;
 	s->start = start;
 	s->cpu_ms = (user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 	s->rss_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -49,17 +51,44 @@ bool proc_is(pid_t pid, uint64_t start)
 	return pid > 0 && proc_stat_read(pid, &s) && s.start == start && s.state != 'Z' && s.state != 'X';
 }
 
-bool proc_has_environment(pid_t pid, const char *name, const char *value)
+/* Bytes of /proc/PID/NAME, -1 when it cannot be read. */
+static ssize_t read_of(pid_t pid, const char *name, char *into, size_t size)
+{
+	char path[40];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	return fd_read_file(path, into, size);
+}
+
+static bool holds(const char *text, ssize_t n, const char *name, const char *value)
+{
+	size_t name_n = strlen(name);
+	for (const char *at = text; n > 0 && at < text + n; at += strlen(at) + 1)
+		if (strncmp(at, name, name_n) == 0 && at[name_n] == '=' && strcmp(at + name_n + 1, value) == 0)
+			return true;
+	return false;
+}
+
+/* A kernel thread and a zombie have neither arguments nor environment, and never will. */
+static bool is_without_memory(pid_t pid)
+{
+	enum { KERNEL_THREAD = 0x200000 }; /* PF_KTHREAD */
+	struct proc_stat s;
+	return !proc_stat_read(pid, &s) || s.state == 'Z' || s.state == 'X' || (s.flags & KERNEL_THREAD);
+}
+
+enum proc_environment proc_environment(pid_t pid, const char *name, const char *value)
 {
 	enum { ENVIRONMENT_MAX = 256 << 10 }; /* bytes looked at: ours stands near the beginning */
-	char path[40];
-	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	char argument[2];
 	char *text = malloc(ENVIRONMENT_MAX);
-	ssize_t n = text ? fd_read_file(path, text, ENVIRONMENT_MAX) : -1;
-	size_t name_n = strlen(name);
-	bool found = false;
-	for (const char *at = text; n > 0 && at < text + n && !found; at += strlen(at) + 1)
-		found = strncmp(at, name, name_n) == 0 && at[name_n] == '=' && strcmp(at + name_n + 1, value) == 0;
+	ssize_t n = text ? read_of(pid, "environ", text, ENVIRONMENT_MAX) : -1;
+	enum proc_environment found = holds(text, n, name, value) ? PROC_HAS : PROC_HAS_NOT;
+	if (n == 0 && !is_without_memory(pid)) {
+		/* In the middle of an exec both are empty. Arguments and still no environment: it was started with none. */
+		if (read_of(pid, "cmdline", argument, sizeof argument) == 0 ||
+			read_of(pid, "environ", argument, sizeof argument) != 0)
+			found = PROC_IN_EXEC;
+	}
 	free(text);
 	return found;
 }

@@ -9,6 +9,7 @@
 struct proc_stat {
 	pid_t pid, parent, group, session;
 	char state; /* 'R', 'S', 'Z' ... */
+	unsigned flags; /* the kernel's PF_... */
 	uint64_t start; /* clock ticks since boot: with it a pid is never mistaken for a later process of the same number */
 	uint64_t cpu_ms; /* user and system, threads included, children not */
 	uint64_t rss_bytes;
@@ -20,8 +21,10 @@ bool proc_stat_read(pid_t pid, struct proc_stat *out);
 /* True when the process lives (a zombie does not) and is the one that had this start time. */
 bool proc_is(pid_t pid, uint64_t start);
 
-/* True when the environment it was started with has NAME=value. Of other users' processes one learns nothing: false. */
-bool proc_has_environment(pid_t pid, const char *name, const char *value);
+/* Whether the environment it was started with has NAME=value. Of other users' processes, and of those that are gone, one learns
+ * nothing: PROC_HAS_NOT. While a process is in the middle of an exec nobody can tell: ask again. */
+enum proc_environment { PROC_HAS_NOT, PROC_HAS, PROC_IN_EXEC };
+enum proc_environment proc_environment(pid_t pid, const char *name, const char *value);
 
 /* A pidfd of that very process (start time checked after opening), close-on-exec; -1: it is gone. */
 int proc_open(pid_t pid, uint64_t start);

@@ -74,8 +74,8 @@ static void a_tree_is_ended_with_those_who_changed_session_and_ignore_signals(vo
 		mark("one"));
 	struct proc_stat s;
 	assert_true(proc_stat_read(root, &s));
-	assert_true(proc_has_environment(root, "TEST_MARK", mark("one")));
-	assert_false(proc_has_environment(root, "TEST_MARK", "on"));
+	assert_int_equal(proc_environment(root, "TEST_MARK", mark("one")), PROC_HAS);
+	assert_int_equal(proc_environment(root, "TEST_MARK", "on"), PROC_HAS_NOT);
 	struct proc_tree tree = {root, s.start, "TEST_MARK", mark("one")};
 	assert_int_equal(proc_tree_kill(&tree, 5000), 0);
 	assert_no_child_is_left();
@@ -94,6 +94,23 @@ static void orphans_of_a_root_that_is_gone_are_found_by_their_environment(void *
 	struct proc_tree tree = {root, s.start, "TEST_MARK", mark("two")};
 	assert_int_equal(proc_tree_kill(&tree, 5000), 0);
 	assert_no_child_is_left();
+}
+
+/* During an exec its environment cannot be seen. */
+static void an_orphan_that_execs_all_the_time_is_not_missed(void **state)
+{
+	setenv("TEST_AGAIN", "exec sh -c \"$TEST_AGAIN\"", 1);
+	for (int i = 0; i < 30; i++) {
+		int status;
+		pid_t root = start("ulimit -t 5; setsid sh -c \"echo; $TEST_AGAIN\" >&1 & sleep 0; exec sh -c ''", mark("five"));
+		struct proc_stat s = {0};
+		proc_stat_read(root, &s);
+		assert_int_equal(waitpid(root, &status, 0), root);
+		struct proc_tree tree = {root, s.start, "TEST_MARK", mark("five")};
+		assert_int_equal(proc_tree_kill(&tree, 5000), 0);
+		assert_no_child_is_left();
+	}
+	unsetenv("TEST_AGAIN");
 }
 
 static void a_number_that_another_process_has_now_is_not_followed(void **state)
@@ -116,6 +133,7 @@ int main(void)
 		cmocka_unit_test(a_process_knows_itself),
 		cmocka_unit_test(a_tree_is_ended_with_those_who_changed_session_and_ignore_signals),
 		cmocka_unit_test(orphans_of_a_root_that_is_gone_are_found_by_their_environment),
+		cmocka_unit_test(an_orphan_that_execs_all_the_time_is_not_missed),
 		cmocka_unit_test(a_number_that_another_process_has_now_is_not_followed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@ struct table {
 	struct proc_stat *all;
 	bool *in; /* belongs to the tree */
 	size_t n, room;
+	bool unsure; /* one of them could not be told from the others: look again */
 };
 
 static void table_fini(struct table *t)
@@ -60,18 +61,22 @@ static bool parent_is_in(const struct table *t, const struct proc_stat *s)
 	return false;
 }
 
-static bool is_ours(const struct proc_stat *s, const struct proc_tree *tree, bool by_number)
+static bool is_ours(struct table *t, const struct proc_stat *s, const struct proc_tree *tree, bool by_number)
 {
 	if (by_number && (s->pid == tree->root || s->session == tree->root || s->group == tree->root))
 		return true;
-	return tree->name && s->start >= tree->start && proc_has_environment(s->pid, tree->name, tree->value);
+	if (!tree->name || s->start < tree->start)
+		return false;
+	enum proc_environment marked = proc_environment(s->pid, tree->name, tree->value);
+	t->unsure = t->unsure || marked == PROC_IN_EXEC;
+	return marked == PROC_HAS;
 }
 
 static void mark(struct table *t, const struct proc_tree *tree)
 {
 	bool by_number = tree->root > 1 && !root_was_replaced(t, tree);
 	for (size_t i = 0; i < t->n; i++)
-		t->in[i] = is_ours(&t->all[i], tree, by_number);
+		t->in[i] = is_ours(t, &t->all[i], tree, by_number);
 	for (bool grew = true; grew;) {
 		grew = false;
 		for (size_t i = 0; i < t->n; i++)
@@ -110,9 +115,9 @@ unsigned proc_tree_kill(const struct proc_tree *tree, int64_t limit_ms)
 		read_all(&t);
 		mark(&t, tree);
 		unsigned living = kill_marked(&t, &fd);
-		if (living == 0 || os_clock_monotonic_us() > until_us)
+		if ((living == 0 && !t.unsure) || os_clock_monotonic_us() > until_us)
 			return living;
 		struct pollfd one = {fd, POLLIN, 0}; /* the others will be seen in the next round */
-		poll(&one, 1, 20);
+		poll(&one, 1, living ? 20 : 1);
 	}
 }
