@@ -35,8 +35,11 @@ static void flush(void)
 	size_t size;
 	while ((size = stream_out_next(&out, &data, files, &n))) {
 		ssize_t wrote = write(fd, data, size);
-		if (wrote <= 0)
-			_exit(90);
+		if (wrote <=
+			0) { /* an engine that is going accepted us last: reading sees the end, and another is looked for */
+			shutdown(fd, SHUT_RDWR);
+			return;
+		}
 		stream_out_wrote(&out, (size_t)wrote, n);
 	}
 }
