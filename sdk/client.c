@@ -187,13 +187,15 @@ static int read_spec(struct reeve_client *c, const struct reeve_job_spec *given,
 		.key = span_of(s.idempotency_key),
 		.tags = span_of(s.tags),
 		.traceparent = span_of(s.traceparent),
+		.fair_key = span_of(s.key),
 		.priority = (uint8_t)(s.priority < 0 ? 5 : s.priority),
 		.due_at_ms = s.due_at_ms,
 		.expires_at_ms = s.expires_at_ms,
 		.timeout_ms = s.timeout_ms,
 		.max_attempts = s.max_attempts < 0 ? 0 : (uint32_t)s.max_attempts};
-	for (const struct span *p = (struct span[]){out->capability, out->namespace, out->key, out->tags, out->traceparent},
-						   *end = p + 5;
+	for (const struct span *
+			 p = (struct span[]){out->capability, out->namespace, out->key, out->tags, out->traceparent, out->fair_key},
+			*end = p + 6;
 		 p < end; p++)
 		if (p->size > 4096)
 			return refuse(

@@ -37,6 +37,7 @@ struct reeve_job_spec { /* zero-initialise, then set `size` and what you need; a
 	int64_t due_at_ms; /* Unix time; 0: now */
 	int64_t expires_at_ms; /* 0: never */
 	int64_t timeout_ms; /* of one attempt; 0: the default */
+	const char *key; /* whose job it is within its queue (a tenant): keys take turns, and have limits. NULL: none */
 };
 #define REEVE_JOB_SPEC_INIT                                                                                            \
 	{                                                                                                                  \

@@ -55,6 +55,10 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	if (v->state == JOB_SCHEDULED)
 		add_time(out, "due_at", v->due_at_ms);
 	add_progress(out, v);
+	if (v->key.size) {
+		buf_text(out, ",\"key\":");
+		buf_json_utf8(out, v->key);
+	}
 	buf_text(out, ",\"tags\":");
 	buf_add(out, v->tags.size ? v->tags.data : "[]", v->tags.size ? v->tags.size : 2);
 	if (v->run_id) {

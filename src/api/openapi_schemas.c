@@ -25,7 +25,8 @@ static const struct {
 		"{\"type\":\"string\",\"description\":\"not started by then: it fails as expired\"},\"timeout\":{\"type\""
 		":\"string\",\"description\":\"of one attempt\"},\"max_attempts\":{\"type\":\"integer\",\"minimum\":1,\"maxi"
 		"mum\":1000},\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":16},\"idempotency_key\""
-		":{\"type\":\"string\",\"maxLength\":128}}}"},
+		":{\"type\":\"string\",\"maxLength\":128},\"key\":{\"type\":\"string\",\"maxLength\":128,\"description\":"
+		"\"whose job it is within the queue (a tenant): keys take turns and have limits\"}}}"},
 	{"JobsRequest",
 		"{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"jobs\"],\"properties\":{\"namespace\":"
 		"{\"type\":\"string\"},\"jobs\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":10000,\"items\":{\"$ref\":\"#/"
@@ -47,7 +48,8 @@ static const struct {
 		"{\"enum\":[\"scheduled\",\"pending\",\"processing\",\"completed\",\"failed\",\"cancelled\"]},\"priority\":{\""
 		"type\":\"integer\"},\"submitted_at\":{\"type\":[\"string\",\"null\"]},\"started_at\":{\"type\":[\"string\",\"n"
 		"ull\"]},\"finished_at\":{\"type\":[\"string\",\"null\"]},\"due_at\":{\"type\":[\"string\",\"null\"]},\"attempt"
-		"s\":{\"type\":\"integer\"},\"max_attempts\":{\"type\":\"integer\"},\"crashes\":{\"type\":\"integer\"},\"run_id"
+		"s\":{\"type\":\"integer\"},\"max_attempts\":{\"type\":\"integer\"},\"crashes\":{\"type\":\"integer\"},\"key\":"
+		"{\"type\":\"string\"},\"run_id"
 		"\":{\"type\":\"string\"},\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"progress\":{\"type\":"
 		"[\"o"
 		"bject\",\"null\"],\"properties\":{\"percent\":{\"type\":\"integer\"},\"message\":{\"type\":\"string\"}}},\"res"

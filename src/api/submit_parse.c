@@ -130,6 +130,11 @@ static bool take_key(struct parsing *p, struct bytes v)
 	return text(p, v, &p->spec->idempotency_key);
 }
 
+static bool take_fair_key(struct parsing *p, struct bytes v)
+{
+	return text(p, v, &p->spec->key);
+}
+
 static bool take_traceparent(struct parsing *p, struct bytes v)
 {
 	return text(p, v, &p->spec->traceparent);
@@ -157,7 +162,7 @@ static const struct {
 } members[] = {{"capability", take_capability}, {"input", take_input}, {"priority", take_priority},
 	{"namespace", take_namespace}, {"tags", take_tags}, {"timeout", take_timeout}, {"delay", take_delay},
 	{"run_at", take_run_at}, {"ttl", take_ttl}, {"max_attempts", take_max_attempts}, {"idempotency_key", take_key},
-	{"traceparent", take_traceparent}};
+	{"key", take_fair_key}, {"traceparent", take_traceparent}};
 
 static bool take_member(struct parsing *p, const struct json_member *m)
 {
@@ -172,7 +177,7 @@ static bool take_member(struct parsing *p, const struct json_member *m)
 		return refuse(p, "unknown member \"%.*s\"; did you mean \"%s\"?", size, m->key.data, n.best.data);
 	return refuse(p,
 		"unknown member \"%.*s\"; a job has capability, input, priority, namespace, tags, timeout, delay, "
-		"run_at, ttl, max_attempts, idempotency_key and traceparent",
+		"run_at, ttl, max_attempts, idempotency_key, key and traceparent",
 		size, m->key.data);
 }
 

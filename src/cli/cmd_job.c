@@ -75,6 +75,7 @@ static const struct option_spec submit_options[] = {
 	{"timeout", 0, "DURATION", "limit of one attempt (default 15m)"},
 	{"max-attempts", 0, "N", "tries before it becomes a dead letter"},
 	{"idempotency-key", 'k', "KEY", "the same key gives the same job"},
+	{"key", 0, "KEY", "a tenant, say: keys take turns, and limits count by key"},
 	{"namespace", 'n', "NAME", "whose job it is (default `default`)"},
 	{"tag", 't', "TAG", "a tag; may be given again"},
 	{"wait", 'w', NULL, "wait for the end; the exit code is the job's"},
@@ -109,6 +110,7 @@ static int submit_body(const struct args *a, json_t **out)
 	add_text(job, a, "ttl", "ttl");
 	add_text(job, a, "timeout", "timeout");
 	add_text(job, a, "idempotency-key", "idempotency_key");
+	add_text(job, a, "key", "key");
 	add_text(job, a, "namespace", "namespace");
 	code = add_number(job, a, "priority", "priority", 9);
 	if (!code)

@@ -168,6 +168,8 @@ enum errcode job_spec_check(const struct job_spec *spec, struct err *e)
 	if (!code)
 		code = check_key("idempotency key", spec->idempotency_key, e);
 	if (!code)
+		code = check_key("key", spec->key, e);
+	if (!code)
 		code = check_unique(&spec->unique, e);
 	if (!code)
 		code = check_numbers(spec, e);

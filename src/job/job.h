@@ -53,6 +53,7 @@ struct job_spec {
 	struct bytes capability; /* required */
 	struct bytes input; /* JSON text (or anything for a REEVE_BINARY_INPUT capability), never parsed on the hot path */
 	struct bytes idempotency_key;
+	struct bytes key; /* whose turn it takes, a tenant's name say: limits and fair shares count by it. Or empty: none */
 	struct bytes tags; /* JSON array text, or empty */
 	struct bytes traceparent; /* W3C Trace Context, or empty */
 	int priority; /* 0-9; 9 first */

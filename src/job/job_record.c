@@ -47,6 +47,7 @@ static const struct field job_fields[] = {
 	AT(job_record, retry_cap_ms, NUMBER),
 	AT(job_record, unique_name, BYTES),
 	AT(job_record, unique_states, NUMBER),
+	AT(job_record, key, BYTES),
 };
 static const struct field attempt_fields[] = {
 	AT(attempt_record, started_at_ms, NUMBER),

@@ -38,6 +38,7 @@ struct job_record {
 	struct bytes error_code, error_message; /* of the last failed attempt */
 	struct bytes callback; /* JSON text */
 	uint64_t batch_id;
+	struct bytes key; /* whose turn it takes */
 	/* over */
 	uint64_t state; /* enum job_state */
 	int64_t started_at_ms, finished_at_ms, keep_until_ms;

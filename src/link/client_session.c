@@ -212,6 +212,7 @@ static bool read_spec(const struct wire_message *m, size_t *at, struct job_spec 
 		out->namespace = bytes_at(s.namespace);
 	out->input = bytes_at(s.input);
 	out->idempotency_key = bytes_at(s.key);
+	out->key = bytes_at(s.fair_key);
 	out->tags = bytes_at(s.tags);
 	out->traceparent = bytes_at(s.traceparent);
 	out->priority = s.priority;

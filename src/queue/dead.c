@@ -80,7 +80,8 @@ enum errcode queue_replay(
 		.fence_floor = r.fence_floor,
 		.tags = r.tags,
 		.traceparent = r.traceparent,
-		.callback = r.callback}; /* on its own, also when it was of a run or a batch */
+		.callback = r.callback, /* on its own, also when it was of a run or a batch */
+		.key = r.key};
 	struct job *j = queues_job_new(qs, dead_id, queues_get(qs, r.namespace, r.capability));
 	struct store_batch *b = store_batch_new();
 	head_apply(j, &fresh);

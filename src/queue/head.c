@@ -42,6 +42,7 @@ void head_fill(const struct job *j, struct job_record *r)
 		.capability = j->queue->info.capability};
 	if (!bytes_equal(j->queue->info.namespace, bytes_of("default")))
 		r->namespace = j->queue->info.namespace;
+	r->key = tenant_key(j);
 	if (j->more)
 		fill_more(j->more, r);
 }
@@ -77,6 +78,8 @@ static void apply_more(struct job *j, const struct job_record *r)
 	}
 	m->streams = r->streams;
 	m->retryable = r->retryable;
+	if (r->key.size)
+		tenant_join(j, r->key);
 	m->tags_size = (uint16_t)r->tags.size;
 	m->trace_size = (uint16_t)r->traceparent.size;
 	m->callback_size = (uint16_t)r->callback.size;
@@ -111,7 +114,7 @@ static bool has_more(const struct job_record *r)
 {
 	return r->parent_id || r->fence_floor || r->expires_at_ms || r->deadline_ms || r->retry_delay_ms ||
 		   r->retry_cap_ms || r->unique_states || r->streams || r->tags.size || r->traceparent.size ||
-		   r->error_code.size || r->callback.size || r->batch_id;
+		   r->error_code.size || r->callback.size || r->batch_id || r->key.size;
 }
 
 void head_apply(struct job *j, const struct job_record *r)

@@ -42,7 +42,7 @@ struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder)
 	if (q->paused)
 		return NULL;
 	for (struct job *j; (j = order_first(q, qs->now_ms));) {
-		order_remove(q, j);
+		order_take(q, j);
 		if (!expired(j, qs->now_ms)) {
 			lease_new(qs, j, next_fence(qs, j), holder);
 			return j;

@@ -26,8 +26,7 @@ static void place(struct queues *qs, struct job *j)
 		return;
 	}
 	queues_set_state(j, JOB_PENDING);
-	list_append(&j->queue->waiting[j->priority], &j->link);
-	j->queue->nonempty |= 1u << j->priority;
+	order_load(j->queue, j);
 }
 
 static bool load_job(void *context, const struct store_row *row)
@@ -84,8 +83,7 @@ static bool load_last(void *context, const struct store_row *row)
 
 static void sort_queue(void *context, struct queue *q)
 {
-	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
-		order_sort(q, p);
+	order_sort(q);
 }
 
 static enum errcode load_items(struct load *l)

@@ -1,10 +1,20 @@
-/* Ten lists, each in order of (due_at_ms, id). A list's head has waited longest, so it has the list's greatest effective
- * priority and is its first come: comparing the ten heads finds the next job, and ageing costs nothing. */
+/* Of each priority, a level: lanes, one for each key and one for jobs without a key, each in order of (due_at_ms, id).
+ *
+ * A lane's first job has waited longest, so a level's greatest effective priority is that of the oldest of its lanes' first
+ * jobs: comparing ten of them finds the level that is next, and ageing costs nothing. Within the level the lanes take turns:
+ * whoever gave a job goes to the end. So a key waits for at most one job of each other key, however many these have. */
 #include "queue/state.h"
+
+#include <stdlib.h>
 
 static struct job *job_at(struct list *l)
 {
 	return container_of(l, struct job, link);
+}
+
+static struct job *first_of(const struct lane *lane)
+{
+	return job_at(lane->jobs.next);
 }
 
 static bool before(const struct job *a, const struct job *b)
@@ -12,30 +22,133 @@ static bool before(const struct job *a, const struct job *b)
 	return a->due_at_ms != b->due_at_ms ? a->due_at_ms < b->due_at_ms : a->id < b->id;
 }
 
+/* ── lanes in their level ── */
+
+static void lane_init(struct lane *lane, struct tenant *t)
+{
+	list_init(&lane->jobs);
+	lane->tenant = t;
+}
+
+static struct lane *lane_of(struct queue *q, const struct job *j)
+{
+	struct tenant *t = j->more ? j->more->tenant : NULL;
+	if (!t)
+		return &q->levels[j->priority].plain;
+	if (!t->lanes[j->priority]) {
+		t->lanes[j->priority] = NEW(struct lane);
+		lane_init(t->lanes[j->priority], t);
+	}
+	return t->lanes[j->priority];
+}
+
+/* Another job is the lane's first. */
+static void lane_aged(struct level *level, struct lane *lane)
+{
+	const struct job *first = first_of(lane);
+	if (lane->tenant)
+		heap_put(&level->ages, &lane->age, first->due_at_ms, first->id);
+}
+
+static void lane_enter(struct queue *q, unsigned priority, struct lane *lane)
+{
+	struct level *level = &q->levels[priority];
+	list_append(&level->turns, &lane->turn);
+	lane_aged(level, lane);
+	q->nonempty |= 1u << priority;
+}
+
+static void lane_leave(struct queue *q, unsigned priority, struct lane *lane)
+{
+	struct level *level = &q->levels[priority];
+	list_remove(&lane->turn);
+	heap_remove(&level->ages, &lane->age);
+	if (list_empty(&level->turns))
+		q->nonempty &= ~(1u << priority);
+}
+
+static void put_before(struct queue *q, struct lane *lane, struct list *next, struct job *j)
+{
+	bool empty = list_empty(&lane->jobs), first = next == lane->jobs.next;
+	list_append(next, &j->link);
+	if (lane->tenant)
+		lane->tenant->pending++;
+	if (empty)
+		lane_enter(q, j->priority, lane);
+	else if (first)
+		lane_aged(&q->levels[j->priority], lane);
+}
+
+void order_init(struct queue *q)
+{
+	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++) {
+		list_init(&q->levels[p].turns);
+		lane_init(&q->levels[p].plain, NULL);
+	}
+}
+
+void order_fini(struct queue *q)
+{
+	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
+		heap_fini(&q->levels[p].ages);
+}
+
+/* ── jobs in their lane ── */
+
 void order_append(struct queue *q, struct job *j)
 {
-	struct list *head = &q->waiting[j->priority], *after = head->prev;
-	while (after != head && before(j, job_at(after)))
+	struct lane *lane = lane_of(q, j);
+	struct list *after = lane->jobs.prev;
+	while (after != &lane->jobs && before(j, job_at(after)))
 		after = after->prev;
-	list_append(after->next, &j->link); /* before after's next */
-	q->nonempty |= 1u << j->priority;
+	put_before(q, lane, after->next, j);
 }
 
 void order_return(struct queue *q, struct job *j)
 {
-	struct list *head = &q->waiting[j->priority], *next = head->next;
-	while (next != head && before(job_at(next), j))
+	struct lane *lane = lane_of(q, j);
+	struct list *next = lane->jobs.next;
+	while (next != &lane->jobs && before(job_at(next), j))
 		next = next->next;
-	list_append(next, &j->link);
-	q->nonempty |= 1u << j->priority;
+	put_before(q, lane, next, j);
+}
+
+void order_load(struct queue *q, struct job *j)
+{
+	struct lane *lane = lane_of(q, j);
+	put_before(q, lane, &lane->jobs, j);
+}
+
+static void lane_remove(struct queue *q, struct lane *lane, struct job *j)
+{
+	bool first = lane->jobs.next == &j->link;
+	list_remove(&j->link);
+	if (lane->tenant)
+		lane->tenant->pending--;
+	if (!lane->turn.next)
+		return;
+	if (list_empty(&lane->jobs))
+		lane_leave(q, j->priority, lane);
+	else if (first)
+		lane_aged(&q->levels[j->priority], lane);
 }
 
 void order_remove(struct queue *q, struct job *j)
 {
-	list_remove(&j->link);
-	if (list_empty(&q->waiting[j->priority]))
-		q->nonempty &= ~(1u << j->priority);
+	lane_remove(q, lane_of(q, j), j);
 }
+
+void order_take(struct queue *q, struct job *j)
+{
+	struct lane *lane = lane_of(q, j);
+	lane_remove(q, lane, j);
+	if (!lane->turn.next)
+		return;
+	list_remove(&lane->turn);
+	list_append(&q->levels[j->priority].turns, &lane->turn);
+}
+
+/* ── who is next ── */
 
 static int effective(const struct job *j, int64_t now_ms)
 {
@@ -44,20 +157,47 @@ static int effective(const struct job *j, int64_t now_ms)
 	return p < JOB_PRIORITY_MAX ? (int)p : JOB_PRIORITY_MAX;
 }
 
+/* Of a level that has one. */
+static struct job *oldest(const struct level *level)
+{
+	struct job *plain = level->plain.turn.next ? first_of(&level->plain) : NULL;
+	struct heap_node *age = heap_first(&level->ages);
+	if (!age)
+		return plain;
+	struct job *keyed = first_of(container_of(age, struct lane, age));
+	return plain && before(plain, keyed) ? plain : keyed;
+}
+
 struct job *order_first(const struct queue *q, int64_t now_ms)
 {
-	struct job *best = NULL;
+	const struct level *best = NULL;
+	struct job *best_oldest = NULL;
 	int best_priority = -1;
 	for (unsigned left = q->nonempty; left; left &= left - 1) {
-		struct job *j = job_at(q->waiting[__builtin_ctz(left)].next);
+		const struct level *level = &q->levels[__builtin_ctz(left)];
+		struct job *j = oldest(level);
 		int p = effective(j, now_ms);
-		if (p > best_priority || (p == best_priority && before(j, best))) {
-			best = j;
+		if (p > best_priority || (p == best_priority && before(j, best_oldest))) {
+			best = level;
+			best_oldest = j;
 			best_priority = p;
 		}
 	}
-	return best;
+	return best ? first_of(container_of(best->turns.next, struct lane, turn)) : NULL;
 }
+
+int64_t order_oldest_at_ms(const struct queue *q)
+{
+	int64_t at = 0;
+	for (unsigned left = q->nonempty; left; left &= left - 1) {
+		const struct job *j = oldest(&q->levels[__builtin_ctz(left)]);
+		if (!at || j->submitted_at_ms < at)
+			at = j->submitted_at_ms;
+	}
+	return at;
+}
+
+/* ── after a restart ── */
 
 /* Merges b into a; both are chains by next that end in NULL. */
 static struct list *merge(struct list *a, struct list *b)
@@ -90,16 +230,27 @@ static struct list *sort(struct list *chain)
 	return all;
 }
 
-void order_sort(struct queue *q, unsigned priority)
+static void lane_sort(struct lane *lane)
 {
-	struct list *head = &q->waiting[priority];
-	if (list_empty(head))
-		return;
-	head->prev->next = NULL;
-	struct list *next, *l = sort(head->next);
-	list_init(head);
+	struct list *next, *l;
+	lane->jobs.prev->next = NULL;
+	l = sort(lane->jobs.next);
+	list_init(&lane->jobs);
 	for (; l; l = next) {
 		next = l->next;
-		list_append(head, l);
+		list_append(&lane->jobs, l);
+	}
+}
+
+void order_sort(struct queue *q)
+{
+	for (unsigned left = q->nonempty; left; left &= left - 1) {
+		struct level *level = &q->levels[__builtin_ctz(left)];
+		list_each(&level->turns, at)
+		{
+			struct lane *lane = container_of(at, struct lane, turn);
+			lane_sort(lane);
+			lane_aged(level, lane);
+		}
 	}
 }

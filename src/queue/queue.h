@@ -5,8 +5,9 @@
  * (namespace, capability).
  *
  * INVARIANTS (checked at every step by the simulator, tests/sim)
- *  - a job is in exactly one place: scheduled heap, one of 10 FIFO lists, leased, settling
- *  - order: greatest priority + floor(waited / 60 s) (at most 9) first, then first come
+ *  - a job is in exactly one place: scheduled heap, one FIFO list (of its priority and key), leased, settling
+ *  - order: greatest priority + floor(waited / 60 s) (at most 9) first, then first come; where jobs have keys, the keys of
+ *    that priority take turns, and first come holds within a key (jobs without a key are together as one key)
  *  - at most one valid fence per job: epoch << 32 | lease count; completions with another are refused (E_FENCE)
  *  - nothing is leased before its submit is durable; nothing is `ended` before its end is durable
  *  - an acknowledged job ends exactly once: completed, failed (dead letter) or cancelled
@@ -182,6 +183,7 @@ int64_t queues_tick(struct queues *qs, int64_t now_ms);
 struct queue_info {
 	struct bytes namespace, capability;
 	uint64_t pending, scheduled, processing, failed, completed_total, failed_total, crashed_total, duplicates_total;
+	uint64_t keys; /* that have a live job */
 	int64_t oldest_at_ms; /* submitted_at of the oldest pending, 0 when none */
 	bool paused;
 };
@@ -199,7 +201,7 @@ void queues_each_live(
 /* What any job, live or over, looks like to clients: decoded from the live record or from DONE/DEAD heads. */
 struct job_view {
 	uint64_t id, run_id, batch_id, fence;
-	struct bytes namespace, capability, tags, callback;
+	struct bytes namespace, capability, tags, callback, key;
 	enum job_state state;
 	int priority, attempts, max_attempts, crashes;
 	int64_t submitted_at_ms, started_at_ms, finished_at_ms, due_at_ms;

@@ -18,6 +18,7 @@ struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_se
 	qs->store = store;
 	qs->ids.node = node;
 	qs->random = random_seed;
+	qs->hash_seed = random_seed * 0x9e3779b97f4a7c15ULL;
 	qs->limits = queue_default_limits;
 	qs->keys.kind = KEY_IDEMPOTENCY;
 	qs->uniques.kind = KEY_UNIQUE;
@@ -41,6 +42,15 @@ static void free_changes(struct list *changes, bool with_batch)
 			store_batch_free(c->batch);
 		free(c);
 	}
+}
+
+static void queue_free(struct queue *q)
+{
+	if (!q)
+		return;
+	tenants_free(q);
+	order_fini(q);
+	free(q);
 }
 
 void queues_free(struct queues *qs)
@@ -72,7 +82,7 @@ void queues_free(struct queues *qs)
 	heap_fini(&qs->timeouts);
 	heap_fini(&qs->expiries);
 	for (size_t i = 0; i < qs->room; i++)
-		free(qs->table[i]);
+		queue_free(qs->table[i]);
 	free(qs->table);
 	for (size_t i = 0; i < qs->groups.room; i++)
 		free(qs->groups.slots[i].value);
@@ -136,8 +146,7 @@ static struct queue *queue_new(struct queues *qs, uint64_t hash, struct bytes na
 	q->qs = qs;
 	q->hash = hash;
 	q->limits = qs->limits;
-	for (int p = 0; p <= JOB_PRIORITY_MAX; p++)
-		list_init(&q->waiting[p]);
+	order_init(q);
 	memcpy(q->name, namespace.data, namespace.size);
 	memcpy(q->name + namespace.size, capability.data, capability.size);
 	q->info.namespace = (struct bytes){q->name, namespace.size};
@@ -224,6 +233,7 @@ void queues_job_free(struct queues *qs, struct job *j)
 	input_drop(qs, j->input);
 	group_leave(qs, j);
 	if (j->more) {
+		tenant_leave(j);
 		heap_remove(&qs->expiries, &j->more->expiry);
 		keyset_fini(&j->more->items);
 		free(j->more->text);

@@ -2,7 +2,8 @@
  *
  *   queues.c all of them: make, find, limits      submit.c  a spec becomes a job
  *   index.c  id -> job                            order.c   who is next
- *   input.c  inputs still in memory               lease.c   in whose hands, under which fence
+ *   input.c  inputs still in memory               tenant.c  whose jobs: the keys of a queue
+ *                                                 lease.c   in whose hands, under which fence
  *   head.c   job <-> stored head                  end.c     the one way a job ends
  *   change.c commit, and again when disk is full  attempt.c an attempt failed: again, or a dead letter
  *   key.c    keys in use                          item.c    items and checkpoints
@@ -36,10 +37,34 @@ enum { /* struct job.flags */
 	JOB_CANCEL_LATER = 2, /* as soon as the commit that is under way has come back */
 };
 
+struct lane { /* pending jobs of one priority and one key, or without a key, in order of (due_at_ms, id) */
+	struct list jobs;
+	struct list turn; /* in its level's turns while it has a job to give; next NULL: not */
+	struct heap_node age; /* then also in its level's ages, unless it is the plain one: by its first job */
+	struct tenant *tenant; /* NULL: jobs without a key */
+};
+
+struct level { /* one priority */
+	struct list turns; /* of struct lane: the first is next */
+	struct heap ages;
+	struct lane plain;
+};
+
+struct tenant { /* whose jobs: one key of one queue. There while it has live jobs */
+	struct queue *queue;
+	struct tenant *same_hash;
+	uint64_t hash;
+	struct lane *lanes[JOB_PRIORITY_MAX + 1]; /* made when first used */
+	uint64_t jobs, pending; /* live, and of them waiting */
+	size_t name_size;
+	char name[];
+};
+
 struct queue {
 	struct queues *qs;
-	struct list waiting[JOB_PRIORITY_MAX + 1]; /* pending jobs by priority, each in order of (due_at_ms, id) */
-	unsigned nonempty; /* bit p: waiting[p] has a job */
+	struct level levels[JOB_PRIORITY_MAX + 1]; /* by priority */
+	unsigned nonempty; /* bit p: a lane of levels[p] has a job to give */
+	struct idmap tenants; /* by hash of the key */
 	bool paused;
 	struct queue_limits limits;
 	struct queue_info info; /* the counters; namespace and capability point into name */
@@ -50,6 +75,7 @@ struct queue {
 struct job_more {
 	struct heap_node expiry;
 	struct job *job;
+	struct tenant *tenant; /* NULL: the job has no key */
 	uint64_t parent_id, item_key, fence_floor;
 	int64_t expires_at_ms, deadline_ms, retry_delay_ms, retry_cap_ms;
 	struct keyset items; /* keys of items known to be, or soon, in the store */
@@ -103,7 +129,7 @@ struct queues {
 	struct queue_hooks hooks;
 	struct id_source ids;
 	int64_t now_ms;
-	uint64_t random;
+	uint64_t random, hash_seed;
 	struct index live;
 	struct pool jobs, leases;
 	struct heap due, timeouts, expiries;
@@ -150,11 +176,22 @@ void group_leave(struct queues *qs, struct job *j); /* j is about to go */
 uint64_t *group_counter(struct group *g, enum job_state state);
 
 /* order.c */
+void order_init(struct queue *q);
+void order_fini(struct queue *q);
 void order_append(struct queue *q, struct job *j); /* by (due_at_ms, id), looked for from the end */
 void order_return(struct queue *q, struct job *j); /* the same, looked for from the front */
+void order_load(struct queue *q, struct job *j); /* at the end, wherever it belongs: order_sort follows */
+void order_sort(struct queue *q);
 void order_remove(struct queue *q, struct job *j);
 struct job *order_first(const struct queue *q, int64_t now_ms); /* NULL: empty */
-void order_sort(struct queue *q, unsigned priority);
+void order_take(struct queue *q, struct job *j); /* order_first's: removed, and the next key has its turn */
+int64_t order_oldest_at_ms(const struct queue *q); /* submitted_at_ms; 0: none waits */
+
+/* tenant.c */
+void tenant_join(struct job *j, struct bytes key); /* a job that is being made */
+void tenant_leave(struct job *j); /* one that is being freed; fine when it has none */
+struct bytes tenant_key(const struct job *j); /* empty: none */
+void tenants_free(struct queue *q);
 
 /* change.c */
 void change_commit(struct queues *qs, struct change *c, struct store_batch *b, bool retain,

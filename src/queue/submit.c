@@ -22,7 +22,8 @@ static struct job *job_of(struct queues *qs, const struct job_spec *spec, const 
 		.tags = spec->tags,
 		.traceparent = spec->traceparent,
 		.callback = spec->callback,
-		.batch_id = spec->batch_id};
+		.batch_id = spec->batch_id,
+		.key = spec->key};
 	if (unique) {
 		r.unique_states = unique->detail;
 		r.unique_name = (struct bytes){(const char *)unique->name, sizeof unique->name};

@@ -19,6 +19,7 @@ static void of_record(const struct job_record *r, uint64_t id, struct job_view *
 		.capability = r->capability,
 		.tags = r->tags,
 		.callback = r->callback,
+		.key = r->key,
 		.state = (enum job_state)r->state,
 		.priority = (int)r->priority,
 		.attempts = (int)r->attempts,
@@ -72,12 +73,8 @@ void queue_get_info(const struct queue *q, struct queue_info *out)
 {
 	*out = q->info;
 	out->paused = q->paused;
-	for (unsigned left = q->nonempty; left; left &= left - 1) {
-		const struct list *first = q->waiting[__builtin_ctz(left)].next;
-		int64_t at = container_of(first, struct job, link)->submitted_at_ms;
-		if (!out->oldest_at_ms || at < out->oldest_at_ms)
-			out->oldest_at_ms = at;
-	}
+	out->oldest_at_ms = order_oldest_at_ms(q);
+	out->keys = q->tenants.n;
 }
 
 static int newest_first(const void *a, const void *b)

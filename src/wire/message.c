@@ -270,7 +270,7 @@ bool message_get_answer(const struct wire_message *m, struct message_answer *a)
 size_t message_spec_size(const struct message_spec *s)
 {
 	return MESSAGE_SPEC_HEAD + s->capability.size + s->namespace.size + s->input.size + s->key.size + s->tags.size +
-		   s->traceparent.size;
+		   s->traceparent.size + s->fair_key.size;
 }
 
 static char *put_span(char *out, struct span s)
@@ -294,19 +294,21 @@ char *message_put_spec(char *out, const struct message_spec *s)
 	out = frame_put_number(out, (uint64_t)s->expires_at_ms, 8);
 	out = frame_put_number(out, (uint64_t)s->timeout_ms, 8);
 	out = frame_put_number(out, s->max_attempts, 4);
-	out = frame_put_number(out, 0, 4);
+	out = frame_put_number(out, s->fair_key.size, 2);
+	out = frame_put_number(out, 0, 2);
 	out = put_span(out, s->capability);
 	out = put_span(out, s->namespace);
 	out = put_span(out, s->input);
 	out = put_span(out, s->key);
 	out = put_span(out, s->tags);
-	return put_span(out, s->traceparent);
+	out = put_span(out, s->traceparent);
+	return put_span(out, s->fair_key);
 }
 
 bool message_get_spec(const struct wire_message *m, size_t *at, struct message_spec *s)
 {
 	struct reader r = {m->data + *at, m->data + m->size, *at <= m->size};
-	size_t input, sizes[5];
+	size_t input, sizes[5], fair_key;
 
 	if (!r.good)
 		return false;
@@ -319,13 +321,15 @@ bool message_get_spec(const struct wire_message *m, size_t *at, struct message_s
 	s->expires_at_ms = (int64_t)take(&r, 8);
 	s->timeout_ms = (int64_t)take(&r, 8);
 	s->max_attempts = (uint32_t)take(&r, 4);
-	take(&r, 4);
+	fair_key = take(&r, 2);
+	take(&r, 2);
 	s->capability = take_span(&r, sizes[0]);
 	s->namespace = take_span(&r, sizes[1]);
 	s->input = take_span(&r, input);
 	s->key = take_span(&r, sizes[2]);
 	s->tags = take_span(&r, sizes[3]);
 	s->traceparent = take_span(&r, sizes[4]);
+	s->fair_key = take_span(&r, fair_key);
 	*at = (size_t)(r.at - m->data);
 	return r.good;
 }

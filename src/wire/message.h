@@ -90,7 +90,7 @@ void message_put_answer(struct message_out *out, const struct message_answer *a)
 bool message_get_answer(const struct wire_message *m, struct message_answer *a);
 
 struct message_spec { /* one job of a SUBMIT */
-	struct span capability, namespace, input, key, tags, traceparent;
+	struct span capability, namespace, input, key, tags, traceparent, fair_key; /* key: the idempotency key */
 	uint8_t priority;
 	int64_t due_at_ms, expires_at_ms, timeout_ms;
 	uint32_t max_attempts;
