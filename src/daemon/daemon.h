@@ -82,6 +82,13 @@ void workers_forget(struct daemon *d, struct worker *w); /* removed for good */
 void workers_gone(
 	struct daemon *d, const struct worker *w); /* after a reload: its changed declaration takes its place */
 
+/* check.c */
+/* A worker's configuration against the schema that its code declares: any thread; context is not used. */
+enum errcode check_config(void *context, const char *schema, struct bytes config, struct err *e);
+/* All workers of the file, before anything is started: d has its settings, nothing else. A worker whose code is not there is
+ * warned of on standard error. Blocks. */
+enum errcode check_workers(struct daemon *d, struct err *e);
+
 /* recovery.c */
 enum errcode recovery_adopt(
 	struct daemon *d, struct err *e); /* instances that live; jobs are held until they have spoken */

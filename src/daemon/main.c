@@ -91,10 +91,13 @@ int main(int argc, char **argv)
 		return print_schema();
 	if (settings_read(&d.options, &d.settings, &e) != E_OK)
 		return refuse(d.options.check || d.options.where ? KEEPER_EXIT_USAGE : KEEPER_EXIT_CONFIG, &e);
+	int exit_code = EXIT_SUCCESS;
 	if (d.options.where)
 		printf("%s\n%s\n", d.settings->data_dir, d.settings->socket);
 	else if (!d.options.check)
 		return run(&d);
+	else if (check_workers(&d, &e) != E_OK)
+		exit_code = refuse(KEEPER_EXIT_USAGE, &e);
 	settings_free(d.settings);
-	return EXIT_SUCCESS;
+	return exit_code;
 }

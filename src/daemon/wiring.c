@@ -5,7 +5,6 @@
 #include "base/random.h"
 #include "os/durable.h"
 #include "os/path.h"
-#include "schema/schema.h"
 #include "wire/keeper.h"
 
 #include <stdio.h>
@@ -343,22 +342,6 @@ static struct instance_events runner_events(struct daemon *d)
 		.failed = on_failed,
 		.health = on_health,
 		.reclaim = on_reclaim};
-}
-
-/* ── the worker's own schema ── */
-
-static enum errcode check_config(void *context, const char *schema_text, struct bytes config, struct err *e)
-{
-	struct schema *schema;
-	char pointer[SCHEMA_POINTER_SIZE];
-	enum errcode code = schema_open(bytes_of(schema_text), &schema, e);
-	if (code)
-		return code;
-	code = schema_check_text(schema, config, pointer, e);
-	schema_close(schema);
-	if (code)
-		err_prefix(e, "config%s", pointer);
-	return code;
 }
 
 /* ── modules ── */

@@ -1,6 +1,8 @@
 """What users of the seed documents look for by name, and what they do by mistake."""
 import os
 import shutil
+import subprocess
+import tempfile
 import unittest
 
 from jobs import config, ended, in_state, instances, submit, worker
@@ -76,6 +78,38 @@ class Configuration(unittest.TestCase):
         self.assertEqual(errors[0], errors[1])
         self.assertEqual((errors[0]["category"], errors[0]["phase"], errors[0]["recoverable"]), ("config", "initialize", False))
         self.assertIn("config/n", errors[0]["details"])
+
+    def check(self, *workers):
+        """`reeve config check` of a file with these workers: its exit code and what it says."""
+        with tempfile.TemporaryDirectory() as t:
+            path = os.path.join(t, "reeve.yaml")
+            with open(path, "w", encoding="ascii") as f:
+                f.write(config(*workers))
+            p = subprocess.run([binary("reeve"), "config", "check", path], text=True, timeout=60, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+        return p.returncode, p.stderr
+
+    def test_config_check_asks_the_code_in_both_placements_and_starts_nothing(self):
+        for placement in BOTH:
+            with self.subTest(placement):
+                self.assertEqual(self.check(worker(placement, config={"n": 3, "start": "crash"})), (0, ""))
+                code, said = self.check(worker(placement, config={"n": "three"}))
+                self.assertEqual(code, 2)
+                self.assertRegex(said, r'reeve.yaml:\d+:\d+: /workers/0/config/n: "three" is of type string')
+
+    def test_config_check_runs_no_program_that_is_no_worker_of_ours(self):
+        with tempfile.TemporaryDirectory() as t:
+            ran, program = os.path.join(t, "ran"), os.path.join(t, "program")
+            with open(program, "w", encoding="ascii") as f:
+                f.write("#!/bin/sh\ntouch %s\n" % ran)
+            os.chmod(program, 0o755)
+            self.assertEqual(self.check(worker("process", path=program)), (0, ""))
+            self.assertFalse(os.path.exists(ran))
+
+    def test_config_check_warns_of_code_that_is_not_there(self):
+        code, said = self.check(module("nowhere.so"))
+        self.assertEqual(code, 0)
+        self.assertIn('warning: worker "m": its config was not checked', said)
 
 
 class Files(unittest.TestCase):
