@@ -2,6 +2,7 @@
  *
  *     client_bench enqueue LINK CAPABILITY WINDOW THREADS SECONDS    confirmed submits
  *     client_bench e2e LINK CAPABILITY WINDOW THREADS SECONDS        until each job's outcome came back
+ *     client_bench fill LINK CAPABILITY N                            N confirmed submits, 512 outstanding
  *     client_bench latency LINK CAPABILITY N                         one job each 5 ms; bench.age answers its age
  *     client_bench invoke LINK CAPABILITY N                          calls over the link
  *     client_bench http SOCKET CAPABILITY THREADS SECONDS            POST /v1/invoke, keep-alive
@@ -21,12 +22,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAYLOAD = 256, THREADS_MAX = 64, SAMPLES_MAX = 1 << 20 };
+enum { PAYLOAD = 256, THREADS_MAX = 64, SAMPLES_MAX = 1 << 20, FILL_WINDOW = 512 };
 
 struct driver {
 	const char *where, *capability;
 	unsigned window;
 	double seconds;
+	unsigned long most; /* jobs; 0: as many as there is time for */
 	int flags; /* of reeve_client_send */
 	unsigned long done;
 	double took_s;
@@ -97,13 +99,13 @@ static void *drive_jobs(void *driver)
 	long long begun = now_ns(), until = begun + (long long)(d->seconds * 1e9), now;
 
 	do {
-		for (; outstanding < d->window; outstanding++)
+		for (; outstanding < d->window && (!d->most || d->done + outstanding < d->most); outstanding++)
 			send_one(d, c);
 		take_one(d, c);
 		outstanding--;
 		d->done++;
 		now = now_ns();
-	} while (now < until);
+	} while (d->most ? d->done < d->most : now < until);
 	d->took_s = (double)(now - begun) / 1e9;
 	for (; outstanding; outstanding--)
 		take_one(d, c);
@@ -291,6 +293,10 @@ int main(int argc, char **argv)
 		d.seconds = strtod(argv[6], NULL);
 		d.flags = what[1] == '2' ? REEVE_SEND_WAIT : 0;
 		run_threads(&d, count_at(argv, 5, THREADS_MAX), drive_jobs);
+	} else if (!strcmp(what, "fill") && argc == 5) {
+		d.window = FILL_WINDOW;
+		d.most = count_at(argv, 4, 100000000);
+		run_threads(&d, 1, drive_jobs);
 	} else if (!strcmp(what, "latency") && argc == 5) {
 		latency(&d, count_at(argv, 4, 100000));
 	} else if (!strcmp(what, "invoke") && argc == 5) {
@@ -303,7 +309,7 @@ int main(int argc, char **argv)
 		disk(&d, count_at(argv, 3, 4096));
 	} else {
 		fprintf(
-			stderr, "usage: client_bench enqueue|e2e|latency|invoke|http|disk ...: see the top of client_bench.c\n");
+			stderr, "usage: client_bench enqueue|e2e|fill|latency|invoke|http|disk ...: see the top of client_bench.c\n");
 		return 2;
 	}
 	report(&d);

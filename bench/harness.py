@@ -18,11 +18,17 @@ sys.path.insert(0, os.path.join(TOP, "tests", "e2e"))
 from support import Daemon, children_of, wait_until  # noqa: E402
 
 
+def start_client(*args):
+    return subprocess.Popen([os.path.join(BUILD, "bench", "client_bench"), *map(str, args)], text=True, stdout=subprocess.PIPE)
+
+
 def client(*args):
     """One run of client_bench; its JSON object."""
-    p = subprocess.run([os.path.join(BUILD, "bench", "client_bench"), *map(str, args)], text=True, stdout=subprocess.PIPE, timeout=300,
-                       check=True)
-    return json.loads(p.stdout)
+    with start_client(*args) as p:
+        text, _ = p.communicate(timeout=300)
+    if p.returncode:
+        raise SystemExit("client_bench %s ended with %d" % (" ".join(map(str, args)), p.returncode))
+    return json.loads(text)
 
 
 def config(*placements, replicas=1, concurrency=4, **more):
@@ -70,6 +76,9 @@ def written_bytes(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("write_bytes:"))
 
 
+median = statistics.median
+
+
 class Rows:
     """Samples by (setting, test, unit), in the order of their first appearance."""
 
@@ -114,4 +123,4 @@ def temporary():
     return tempfile.TemporaryDirectory(prefix="reeve-bench-")
 
 
-__all__ = ["Rows", "children_of", "client", "config", "daemon", "metric", "rounds", "status_mib", "temporary", "wait_until", "written_bytes"]
+__all__ = ["Rows", "children_of", "client", "config", "daemon", "median", "metric", "rounds", "start_client", "status_mib", "temporary", "wait_until", "written_bytes"]
