@@ -88,7 +88,7 @@ struct worker {
 	uint64_t jobs_processed, jobs_failed; /* attempts that ended well, and not: dispatch counts */
 };
 
-/* The JSON Schema of one worker, and of the section: a part of the configuration's schema and of POST /v1/workers. */
+/* worker.schema.json, the JSON Schema of one worker: a part of the configuration's schema and of POST /v1/workers. */
 extern const char *const worker_schema;
 
 /* Makes a worker of JSON that worker_schema has accepted. What a schema cannot say (limits on a module, a bad duration, min above
