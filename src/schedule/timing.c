@@ -1,0 +1,107 @@
+#include "schedule/timing.h"
+
+#define SPANS_MAX 2000 /* more than any zone has changes */
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
+static int64_t next_interval(const struct timing *t, int64_t after_ms)
+{
+	if (after_ms < t->start_ms)
+		return t->start_ms;
+	return t->start_ms + (floor_div(after_ms - t->start_ms, t->every_ms) + 1) * t->every_ms;
+}
+
+/* Of the wall-clock times that the change at the beginning of the span skipped. */
+static bool skipped_one(const struct timing *t, const struct zone_span *s)
+{
+	return s->before < s->offset && cron_next(&t->cron, s->from + s->before) < s->from + s->offset;
+}
+
+/* Span by span; in each, the wall clock runs evenly. */
+static int64_t next_second(const struct timing *t, int64_t from)
+{
+	struct zone_span s;
+	for (int n = 0; n < SPANS_MAX; n++, from = s.until) {
+		zone_span_at(t->zone, from, &s);
+		int64_t local = from + s.offset;
+		if (!t->cron.wild) {
+			if (from == s.from && skipped_one(t, &s))
+				return from;
+			if (s.before > s.offset && local < s.from + s.before) /* comes a second time */
+				local = s.from + s.before;
+		}
+		int64_t found = cron_next(&t->cron, local);
+		if (found == CRON_NEVER)
+			break;
+		if (found - s.offset < s.until)
+			return found - s.offset;
+	}
+	return TIMING_NEVER;
+}
+
+int64_t timing_next(const struct timing *t, int64_t after_ms)
+{
+	int64_t next;
+	if (t->start_ms > after_ms)
+		after_ms = t->start_ms - 1;
+	if (t->every_ms) {
+		next = next_interval(t, after_ms);
+	} else {
+		next = next_second(t, floor_div(after_ms, 1000) + 1);
+		if (next != TIMING_NEVER)
+			next *= 1000;
+	}
+	return t->end_ms && next > t->end_ms ? TIMING_NEVER : next;
+}
+
+/* The next one after a moment never falls as the moment grows: so the last one can be looked for by halves. */
+int64_t timing_last(const struct timing *t, int64_t after_ms, int64_t until_ms)
+{
+	int64_t first = timing_next(t, after_ms);
+	if (first > until_ms)
+		return TIMING_NEVER;
+	if (timing_next(t, first) > until_ms) /* nearly always */
+		return first;
+	int64_t low = first, high = until_ms; /* something comes after low, nothing after high */
+	while (high - low > 1) {
+		int64_t middle = low + (high - low) / 2;
+		if (timing_next(t, middle) <= until_ms)
+			low = middle;
+		else
+			high = middle;
+	}
+	return timing_next(t, low);
+}
+
+size_t timing_count(const struct timing *t, int64_t after_ms, int64_t until_ms, size_t max)
+{
+	size_t n = 0;
+	for (int64_t at = after_ms; n < max && (at = timing_next(t, at)) <= until_ms; n++)
+		;
+	return n;
+}
+
+int64_t timing_newest(const struct timing *t, int64_t after_ms, int64_t until_ms, size_t max)
+{
+	if (timing_count(t, after_ms, until_ms, max + 1) <= max)
+		return after_ms;
+	int64_t low = after_ms, high = until_ms; /* too many after low, few enough after high */
+	while (high - low > 1) {
+		int64_t middle = low + (high - low) / 2;
+		if (timing_count(t, middle, until_ms, max + 1) > max)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+int timing_offset(const struct timing *t, int64_t at_ms)
+{
+	struct zone_span s;
+	zone_span_at(t->zone, floor_div(at_ms, 1000), &s);
+	return s.offset;
+}
