@@ -135,6 +135,20 @@ int attempt_count(const struct reeve_job *job)
 	return of(job)->count;
 }
 
+void attempt_set_trace(struct attempt *a, const char *text, size_t size)
+{
+	if (size >= sizeof a->traceparent)
+		size = 0;
+	if (size)
+		memcpy(a->traceparent, text, size);
+	a->traceparent[size] = 0;
+}
+
+const char *attempt_traceparent(const struct reeve_job *job)
+{
+	return of(job)->traceparent;
+}
+
 int64_t attempt_remaining_ms(const struct reeve_job *job)
 {
 	struct timespec now;

@@ -24,6 +24,7 @@ struct attempt {
 	uint64_t number, fence; /* number: the id */
 	int count; /* attempts so far, this one included */
 	int64_t deadline_ms; /* Unix; INT64_MAX: none */
+	char traceparent[HOST_TRACE_MAX + 1];
 	struct reeve_bytes input, checkpoint; /* the host's memory */
 	int blob_fd; /* the blob that the input names, or -1; closed by fini */
 	atomic_bool cancelled;
@@ -45,6 +46,8 @@ void attempt_reset(struct attempt *a); /* between two runs: closes, forgets, rem
 void attempt_drop_scratch(struct attempt *a); /* it has ended: removes the directory (which may take time) */
 void attempt_fini(struct attempt *a);
 
+void attempt_set_trace(struct attempt *a, const char *text, size_t size); /* one that is too long is left out */
+
 /* The handler returned `result`, or somebody called finish: true when the attempt has ended now; *outcome is then REEVE_OK
  * or a known negative code. Exactly one of all calls for an attempt returns true. */
 bool attempt_returned(struct attempt *a, int result, int *outcome);
@@ -57,6 +60,7 @@ void attempt_explain(struct attempt *a, int outcome);
 const char *attempt_job_id(const struct reeve_job *job);
 uint64_t attempt_fence(const struct reeve_job *job);
 int attempt_count(const struct reeve_job *job);
+const char *attempt_traceparent(const struct reeve_job *job);
 int64_t attempt_remaining_ms(const struct reeve_job *job);
 int attempt_cancelled(const struct reeve_job *job);
 struct reeve_bytes attempt_input(const struct reeve_job *job);

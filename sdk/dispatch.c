@@ -49,6 +49,11 @@ REEVE_PUBLIC int reeve_attempt(const struct reeve_job *job)
 	return CALL(job, attempt, 0);
 }
 
+REEVE_PUBLIC const char *reeve_traceparent(const struct reeve_job *job)
+{
+	return CALL(job, traceparent, "");
+}
+
 REEVE_PUBLIC int64_t reeve_remaining_ms(const struct reeve_job *job)
 {
 	return CALL(job, remaining_ms, INT64_MAX);

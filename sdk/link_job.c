@@ -190,6 +190,7 @@ static void fill(struct link_host *h, struct link_job *j, const struct message_j
 	j->a.capability = &h->w->capabilities[m->capability];
 	j->a.count = (int)m->attempt;
 	j->a.deadline_ms = m->deadline_ms;
+	attempt_set_trace(&j->a, m->traceparent.data, m->traceparent.size);
 	j->capability = m->capability;
 	j->state = LINK_WAITING;
 	j->window = m->window ? m->window : 1;

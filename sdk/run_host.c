@@ -228,6 +228,7 @@ const struct reeve_host_ops run_ops = {
 	.job_id = attempt_job_id,
 	.fence = attempt_fence,
 	.attempt = attempt_count,
+	.traceparent = attempt_traceparent,
 	.remaining_ms = attempt_remaining_ms,
 	.cancelled = attempt_cancelled,
 	.input = attempt_input,

@@ -67,6 +67,7 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 void api_add_error(struct buf *out, const struct job_error *error);
 void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
+void api_move_job(void *context, struct http_request *r); /* PATCH /v1/jobs/{job_id}; job_move.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
 void api_replay_dead(void *context, struct http_request *r); /* POST /v1/dead/replay; dead_all.c */
 void api_purge_dead(void *context, struct http_request *r); /* DELETE /v1/dead; dead_all.c */
@@ -110,4 +111,6 @@ bool api_cursor(struct http_request *r, uint64_t *before); /* ?cursor=: an id, 0
 void api_fail(struct http_request *r, enum errcode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void api_reply_buf(struct http_request *r, int status, struct buf *json); /* and frees it */
 void api_reply_json(struct http_request *r, int status, json_t *json); /* and frees it */
+/* The header, or empty when there is none that is valid: a receiver ignores a broken one (W3C Trace Context 3.2.2). */
+struct bytes api_traceparent(struct http_request *r);
 char *api_text(struct bytes b); /* a NUL-terminated copy; the caller's */

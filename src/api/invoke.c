@@ -92,7 +92,7 @@ static void call_now(struct calling *c)
 	struct dispatch_call call = {.namespace = namespace.size ? namespace : bytes_of("default"),
 		.capability = http_param(r, "capability"),
 		.input = buf_bytes(&c->input),
-		.traceparent = http_header(r, "traceparent"),
+		.traceparent = api_traceparent(r),
 		.deadline_ms = c->deadline_ms,
 		.done = called,
 		.context = c};

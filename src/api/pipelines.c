@@ -133,7 +133,8 @@ static void start_run(void *context, struct http_request *r)
 {
 	struct api *a = context;
 	scoped(buf_fini) struct buf namespace = {0};
-	struct run_spec spec = {.pipeline = http_param(r, "pipeline"), .priority = JOB_PRIORITY_DEFAULT};
+	struct run_spec spec = {
+		.pipeline = http_param(r, "pipeline"), .priority = JOB_PRIORITY_DEFAULT, .traceparent = api_traceparent(r)};
 	struct err e;
 	if (!read_spec(r, &spec, &namespace))
 		return;

@@ -114,3 +114,9 @@ bool api_cursor(struct http_request *r, uint64_t *before)
 		(int)(text.size < 64 ? text.size : 64), text.data);
 	return false;
 }
+
+struct bytes api_traceparent(struct http_request *r)
+{
+	struct bytes t = http_header(r, "traceparent");
+	return t.size && job_traceparent_check(t, NULL) == E_OK ? t : (struct bytes){NULL, 0};
+}

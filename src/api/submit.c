@@ -232,7 +232,7 @@ void api_submit(void *context, struct http_request *r)
 	t->s.ndjson = type.data && (strstr(type.data, "ndjson") || strstr(type.data, "jsonl"));
 	t->s.namespace = keep(http_query(r, "namespace"), &t->namespace);
 	t->s.idempotency_key = keep(http_header(r, "Idempotency-Key"), &t->key);
-	t->s.traceparent = keep(http_header(r, "traceparent"), &t->trace);
+	t->s.traceparent = keep(api_traceparent(r), &t->trace);
 	if (t->s.body.size > INLINE_MAX) {
 		t->away = true;
 		loop_work(t->api->loop, parse, parsed, t);

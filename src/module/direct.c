@@ -158,6 +158,7 @@ static void prepare(struct task *t, struct task *caller, const struct entry *x, 
 	a->count = 1;
 	a->id[0] = 0;
 	a->deadline_ms = caller->attempt.deadline_ms;
+	attempt_set_trace(a, caller->attempt.traceparent, strlen(caller->attempt.traceparent));
 	buf_clear(&t->input);
 	buf_add(&t->input, data, size);
 	a->input = (struct reeve_bytes){t->input.data, t->input.size};

@@ -329,6 +329,7 @@ const struct reeve_host_ops host_job_ops = {
 	.job_id = attempt_job_id,
 	.fence = attempt_fence,
 	.attempt = attempt_count,
+	.traceparent = attempt_traceparent,
 	.remaining_ms = attempt_remaining_ms,
 	.cancelled = host_cancelled,
 	.input = attempt_input,

@@ -502,6 +502,7 @@ static void describe_task(struct task *t, const struct delivery *d, int64_t now_
 	else
 		id_format(d->id, a->id);
 	a->deadline_ms = d->deadline_ms;
+	attempt_set_trace(a, d->traceparent.data, d->traceparent.size);
 	/* A job's time counts from when its handler begins; a call's deadline is its caller's. */
 	t->timeout_ms = d->deadline_ms == INT64_MAX || d->id >> 63 ? -1 : d->deadline_ms - now_ms;
 	a->input = kept(&t->input, d->input);

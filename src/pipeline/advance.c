@@ -68,6 +68,7 @@ void run_submit_step(struct pipelines *ps, struct run *r, int step, struct bytes
 	spec.priority = r->priority;
 	spec.timeout_ms = s->timeout_ms;
 	spec.max_attempts = s->max_attempts;
+	spec.traceparent = bytes_of(r->traceparent);
 	spec.run_id = r->id;
 	spec.step = (uint32_t)step;
 	r->steps[step].job_id = queues_submit_in(ps->queues, b, &spec, queues_now(ps->queues));

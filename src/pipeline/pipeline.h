@@ -84,6 +84,7 @@ void pipelines_set_resume(struct pipelines *ps, void (*resume)(void *context, ui
 
 struct run_spec {
 	struct bytes namespace, pipeline, input; /* input: JSON object; empty: {} */
+	struct bytes traceparent; /* of its jobs (job.h), or empty */
 	int priority; /* of its jobs; JOB_PRIORITY_DEFAULT */
 };
 /* E_NOT_FOUND, E_INVALID; else `done` once, when the run and its first job are durable. */

@@ -117,6 +117,7 @@ void pipelines_item(
 	spec.max_attempts = s->max_attempts;
 	spec.run_id = r->id;
 	spec.step = (uint32_t)each;
+	spec.traceparent = job_traceparent(j);
 	spec.parent_id = j->id;
 	spec.item_key = key;
 	*becomes = queues_submit_in(ps->queues, b, &spec, queues_now(ps->queues));

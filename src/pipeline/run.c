@@ -33,6 +33,7 @@ void run_free(struct run *r)
 		return;
 	pipeline_free(r->pipeline);
 	free(r->namespace);
+	free(r->traceparent);
 	free(r->output);
 	free(r);
 }

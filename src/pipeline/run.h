@@ -31,6 +31,7 @@ struct run {
 	uint64_t id;
 	struct pipeline *pipeline; /* its own copy: a later definition does not change it */
 	char *namespace;
+	char *traceparent; /* of its jobs, or NULL */
 	int priority;
 	enum run_state state;
 	int64_t submitted_at_ms, finished_at_ms;

@@ -1,6 +1,6 @@
 /* The durable form of a run: a JSON document, since runs are few and a person may have to read one. Format 1:
  * {"format":1,"pipeline":{definition},"namespace","priority","status","submitted_at_ms","finished_at_ms","items_blob",
- *  "cleaned","error":{...},"steps":[{"status","job_id","total","completed","failed","blob"}]}   counts only of steps that have
+ *  "traceparent" (if any),"cleaned","error":{...},"steps":[{"status","job_id","total","completed","failed","blob"}]}   counts only of steps that have
  * ended. */
 #include "pipeline/run.h"
 
@@ -37,6 +37,8 @@ void run_encode(const struct run *r, struct buf *out)
 		run_state_word(r->state), "submitted_at_ms", (json_int_t)r->submitted_at_ms, "finished_at_ms",
 		(json_int_t)r->finished_at_ms, "items_blob", r->items_blob, "cleaned", r->cleaned, "error",
 		error_json(&r->error), "steps", steps);
+	if (r->traceparent)
+		json_object_set_new(j, "traceparent", json_string(r->traceparent));
 	char *text = json_dumps(j, JSON_COMPACT);
 	buf_text(out, text);
 	free(text);
@@ -118,6 +120,8 @@ static enum errcode decode_json(uint64_t id, json_t *j, struct run **out, struct
 	r->finished_at_ms = finished;
 	r->error.retryable = retryable;
 	r->cleaned = cleaned;
+	if (json_is_string(json_object_get(j, "traceparent")))
+		r->traceparent = mem_text(json_string_value(json_object_get(j, "traceparent")));
 	snprintf(r->items_blob, sizeof r->items_blob, "%s", blob);
 	snprintf(r->error.code, sizeof r->error.code, "%s", code);
 	snprintf(r->error.message, sizeof r->error.message, "%s", message);

@@ -36,6 +36,7 @@ static enum errcode check(struct pipelines *ps, const struct run_spec *spec, con
 	job.namespace = spec->namespace;
 	job.capability = bytes_of((*p)->steps[0].capability);
 	job.priority = spec->priority;
+	job.traceparent = spec->traceparent;
 	return job_spec_check(&job, e);
 }
 
@@ -88,6 +89,8 @@ enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, 
 	struct run *r = run_new(copy_definition(p), namespace, spec->priority);
 	r->id = queues_next_id(ps->queues, now_ms);
 	r->submitted_at_ms = now_ms;
+	if (spec->traceparent.size)
+		r->traceparent = mem_copy(spec->traceparent.data, spec->traceparent.size);
 	run_add(ps, r);
 	struct store_batch *b = store_batch_new();
 	for (int i = 0; i < p->step_n; i++)

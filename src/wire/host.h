@@ -74,6 +74,9 @@ struct reeve_host_ops {
 		struct reeve_result **out); /* * */
 	struct reeve_bytes (*result_bytes)(const struct reeve_result *result);
 	void (*result_free)(struct reeve_result *result); /* never NULL */
+
+	/* the job: facts, again; appended */
+	const char *(*traceparent)(const struct reeve_job *job);
 };
 
 /* Limits that every host applies in the same way (REEVE_E_TOO_LARGE, REEVE_E_INVALID). */
@@ -86,5 +89,6 @@ enum {
 	HOST_ERROR_CODE_MAX = 63, /* bytes; longer texts of reeve_fail, logs and progress are cut, not refused */
 	HOST_MESSAGE_MAX = 511,
 	HOST_LOG_MAX = 16 << 10, /* bytes of a log line's event and fields together */
+	HOST_TRACE_MAX = 128, /* bytes of a traceparent */
 	HOST_CALL_DEPTH = 16,
 };

@@ -84,12 +84,12 @@ static char *entry(const char *name, const char *value)
 static char **environment(const struct run *r)
 {
 	static const char *const hidden[] = {"REEVE_LINK=", "REEVE_TOKEN=", "REEVE_TOKEN_FILE=", "REEVE_EXEC_FILE=",
-		"REEVE_JOB_ID=", "REEVE_ATTEMPT=", "REEVE_CAPABILITY=", "REEVE_SCRATCH="};
+		"REEVE_JOB_ID=", "REEVE_ATTEMPT=", "REEVE_CAPABILITY=", "REEVE_SCRATCH=", "TRACEPARENT="};
 	char attempt[16];
 	size_t n = 0, kept = 0;
 	while (environ[n])
 		n++;
-	char **all = calloc(n + 6, sizeof *all);
+	char **all = calloc(n + 7, sizeof *all);
 	if (!all)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
@@ -104,6 +104,8 @@ static char **environment(const struct run *r)
 	all[kept++] = entry("REEVE_ATTEMPT", attempt);
 	all[kept++] = entry("REEVE_CAPABILITY", r->command->capability);
 	all[kept++] = entry("REEVE_SCRATCH", reeve_scratch(r->job));
+	if (*reeve_traceparent(r->job))
+		all[kept++] = entry("TRACEPARENT", reeve_traceparent(r->job));
 	all[kept] = strdup(r->mark);
 	return all;
 }

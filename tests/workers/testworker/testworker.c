@@ -261,10 +261,12 @@ static int scratch(void *state, struct reeve_job *job)
 /* What a handler is told about its job. */
 static int about(void *state, struct reeve_job *job)
 {
-	char text[256];
-	snprintf(text, sizeof text, "{\"id\":\"%s\",\"fence\":%llu,\"attempt\":%d,\"deadline\":%s}", reeve_job_id(job),
-		(unsigned long long)reeve_fence(job), reeve_attempt(job),
-		reeve_remaining_ms(job) < INT64_MAX ? "true" : "false");
+	char text[512];
+	int64_t left = reeve_remaining_ms(job);
+	snprintf(text, sizeof text,
+		"{\"id\":\"%s\",\"fence\":%llu,\"attempt\":%d,\"remaining_ms\":%lld,\"traceparent\":\"%s\"}", reeve_job_id(job),
+		(unsigned long long)reeve_fence(job), reeve_attempt(job), left < INT64_MAX ? (long long)left : -1ll,
+		reeve_traceparent(job));
 	reeve_job_log(job, REEVE_LOG_INFO, "about", text);
 	return reeve_reply(job, text, strlen(text));
 }
