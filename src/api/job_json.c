@@ -47,13 +47,18 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	buf_json_string(out, v->namespace);
 	buf_text(out, ",\"capability\":");
 	buf_json_string(out, v->capability);
+	buf_text(out, ",\"operation\":"); /* what the capability is called in the system that Reeve replaces; so is timestamp */
+	buf_json_string(out, v->capability);
 	buf_format(out, ",\"status\":\"%s\",\"priority\":%d,\"attempts\":%d,\"max_attempts\":%d,\"crashes\":%d",
 		job_state_word(v->state), v->priority, v->attempts, v->max_attempts, v->crashes);
 	add_time(out, "submitted_at", v->submitted_at_ms);
 	add_time(out, "started_at", v->started_at_ms);
 	add_time(out, "finished_at", v->finished_at_ms);
+	add_time(out, "timestamp", v->finished_at_ms);
 	if (v->state == JOB_SCHEDULED)
 		add_time(out, "due_at", v->due_at_ms);
+	if (v->deadline_ms)
+		add_time(out, "deadline", v->deadline_ms);
 	add_progress(out, v);
 	if (v->key.size) {
 		buf_text(out, ",\"key\":");
@@ -61,6 +66,10 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	}
 	buf_text(out, ",\"tags\":");
 	buf_add(out, v->tags.size ? v->tags.data : "[]", v->tags.size ? v->tags.size : 2);
+	if (v->traceparent.size) {
+		buf_text(out, ",\"traceparent\":");
+		buf_json_string(out, v->traceparent);
+	}
 	if (v->run_id) {
 		id_format(v->run_id, text);
 		buf_format(out, ",\"run_id\":\"%s\"", text);

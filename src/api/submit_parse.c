@@ -109,6 +109,14 @@ static bool take_ttl(struct parsing *p, struct bytes v)
 	return duration(p, v, &p->ttl_ms) && (p->ttl_ms > 0 || refuse(p, "a ttl of 0 would be over at once"));
 }
 
+static bool take_deadline(struct parsing *p, struct bytes v)
+{
+	struct bytes t;
+	if (!text(p, v, &t) || rfc3339_parse(t, &p->spec->deadline_ms, p->e) != E_OK)
+		return false;
+	return p->spec->deadline_ms > p->s->now_ms || refuse(p, "%.*s has passed already", (int)v.size, v.data);
+}
+
 /* Inside, 0 stands for the default; from outside it could only be meant as "none", which no job has. */
 static bool take_timeout(struct parsing *p, struct bytes v)
 {
@@ -123,6 +131,77 @@ static bool take_timeout(struct parsing *p, struct bytes v)
 static bool take_max_attempts(struct parsing *p, struct bytes v)
 {
 	return number(p, v, 1, JOB_ATTEMPTS_MAX, &p->spec->max_attempts);
+}
+
+static bool take_wait(struct parsing *p, struct bytes v, int64_t *out)
+{
+	if (!duration(p, v, out))
+		return false;
+	return (*out > 0 && *out <= JOB_RETRY_MAX_MS) ||
+		   refuse(p, "%.*s: the wait before another attempt is 1ms to 7d", (int)(v.size < 64 ? v.size : 64), v.data);
+}
+
+static bool take_retry_delay(struct parsing *p, struct bytes v)
+{
+	return take_wait(p, v, &p->spec->retry_delay_ms);
+}
+
+static bool take_retry_cap(struct parsing *p, struct bytes v)
+{
+	return take_wait(p, v, &p->spec->retry_cap_ms);
+}
+
+static bool take_states(struct parsing *p, struct bytes v)
+{
+	struct bytes word, t;
+	size_t at = 0;
+	unsigned states = 0;
+	if (json_span_kind(v) != '[')
+		return refuse(p, "unique: states is a list of statuses");
+	while (json_span_next(v, &at, &word)) {
+		if (!text(p, word, &t))
+			return false;
+		int state = job_state_parse(t);
+		if (state < 0)
+			return refuse(p,
+				"unique: there is no status \"%.*s\"; they are scheduled, pending, processing, completed, failed and "
+				"cancelled",
+				(int)(t.size < 32 ? t.size : 32), t.data);
+		states |= 1u << state;
+	}
+	p->spec->unique.states = states;
+	return states || refuse(p, "unique: in no state at all would it hold its key");
+}
+
+static bool take_unique_member(struct parsing *p, const struct json_member *m)
+{
+	struct job_unique *u = &p->spec->unique;
+	if (bytes_equal(m->key, bytes_of("states")))
+		return take_states(p, m->value);
+	if (bytes_equal(m->key, bytes_of("period")))
+		return duration(p, m->value, &u->period_ms) && (u->period_ms > 0 || refuse(p, "unique: a period of 0"));
+	if (bytes_equal(m->key, bytes_of("key")))
+		return text(p, m->value, &u->key) &&
+			   (u->key.size || refuse(p, "unique: an empty key; without it the input is the key"));
+	return refuse(p, "unique has the members key, period and states, not \"%.*s\"",
+		(int)(m->key.size < 64 ? m->key.size : 64), m->key.data);
+}
+
+/* {"key","period","states"}, each of which may be left out; or true for all of it. */
+static bool take_unique(struct parsing *p, struct bytes v)
+{
+	struct json_member m[MEMBERS_MAX];
+	size_t n = 0;
+	p->spec->unique.states = JOB_UNIQUE_WAITING_OR_RUNNING;
+	if (bytes_equal(v, bytes_of("true")))
+		return true;
+	if (json_span_kind(v) != '{' || json_span_members(v, m, MEMBERS_MAX, &n, p->e) != E_OK)
+		return refuse(p, "unique is true, or an object with key, period and states");
+	for (size_t i = 0; i < n; i++) {
+		if (!take_unique_member(p, &m[i]))
+			return false;
+	}
+	return true;
 }
 
 static bool take_key(struct parsing *p, struct bytes v)
@@ -156,29 +235,33 @@ static bool take_tags(struct parsing *p, struct bytes v)
 	return true;
 }
 
+/* Behind the line: names that jobs have in other systems, for those who come from there. */
 static const struct {
 	const char *name;
 	bool (*read)(struct parsing *p, struct bytes v);
 } members[] = {{"capability", take_capability}, {"input", take_input}, {"priority", take_priority},
 	{"namespace", take_namespace}, {"tags", take_tags}, {"timeout", take_timeout}, {"delay", take_delay},
-	{"run_at", take_run_at}, {"ttl", take_ttl}, {"max_attempts", take_max_attempts}, {"idempotency_key", take_key},
-	{"key", take_fair_key}, {"traceparent", take_traceparent}};
+	{"run_at", take_run_at}, {"ttl", take_ttl}, {"deadline", take_deadline}, {"max_attempts", take_max_attempts},
+	{"retry_delay", take_retry_delay}, {"retry_cap", take_retry_cap}, {"unique", take_unique},
+	{"idempotency_key", take_key}, {"key", take_fair_key}, {"traceparent", take_traceparent},
+	/* --- */
+	{"operation", take_capability}, {"max_retries", take_max_attempts}, {"job_timeout", take_timeout}};
 
 static bool take_member(struct parsing *p, const struct json_member *m)
 {
 	struct nearest n = {.wrong = m->key};
+	char list[512];
+	size_t at = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
 		if (bytes_equal(m->key, bytes_of(members[i].name)))
 			return members[i].read(p, m->value);
 		nearest_try(&n, bytes_of(members[i].name));
+		at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", members[i].name);
 	}
 	int size = (int)(m->key.size < 64 ? m->key.size : 64);
 	if (n.best.data)
 		return refuse(p, "unknown member \"%.*s\"; did you mean \"%s\"?", size, m->key.data, n.best.data);
-	return refuse(p,
-		"unknown member \"%.*s\"; a job has capability, input, priority, namespace, tags, timeout, delay, "
-		"run_at, ttl, max_attempts, idempotency_key, key and traceparent",
-		size, m->key.data);
+	return refuse(p, "unknown member \"%.*s\"; a job has: %s", size, m->key.data, list);
 }
 
 static bool times(struct parsing *p)

@@ -172,6 +172,13 @@ enum errcode queue_progress(
 /* ── manage ── */
 enum errcode queue_cancel(struct queues *qs, uint64_t id, int64_t now_ms, queue_done *done, void *context,
 	struct err *e); /* E_STATE when over */
+/* To another priority or queue, durably; it keeps its time of waiting. Only one that waits: else E_STATE says how it is. */
+struct job_move {
+	int priority; /* -1: as it is */
+	struct bytes namespace, capability; /* empty: as they are */
+};
+enum errcode queue_move(struct queues *qs, uint64_t id, const struct job_move *to, int64_t now_ms, queue_done *done,
+	void *context, struct err *e);
 enum errcode queue_replay(
 	struct queues *qs, uint64_t dead_id, int64_t now_ms, queue_done *done, void *context, struct err *e);
 enum errcode queue_purge(struct queues *qs, uint64_t dead_id, queue_done *done, void *context, struct err *e);
@@ -201,10 +208,11 @@ void queues_each_live(
 /* What any job, live or over, looks like to clients: decoded from the live record or from DONE/DEAD heads. */
 struct job_view {
 	uint64_t id, run_id, batch_id, fence;
-	struct bytes namespace, capability, tags, callback, key;
+	struct bytes namespace, capability, tags, callback, key, traceparent;
 	enum job_state state;
 	int priority, attempts, max_attempts, crashes;
 	int64_t submitted_at_ms, started_at_ms, finished_at_ms, due_at_ms;
+	int64_t deadline_ms; /* 0: none */
 	int progress_percent; /* -1: none said */
 	struct bytes progress_message;
 	struct job_error error; /* of the last failed attempt; code "" when none */

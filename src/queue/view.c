@@ -18,6 +18,8 @@ static void of_record(const struct job_record *r, uint64_t id, struct job_view *
 		.namespace = r->namespace.size ? r->namespace : bytes_of("default"),
 		.capability = r->capability,
 		.tags = r->tags,
+		.traceparent = r->traceparent,
+		.deadline_ms = r->deadline_ms,
 		.callback = r->callback,
 		.key = r->key,
 		.state = (enum job_state)r->state,
