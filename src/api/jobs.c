@@ -50,6 +50,14 @@ const struct http_route job_routes[] = {
 		.handle = cancel_job,
 		.summary = "Cancel a waiting or running job",
 		.doc = GIVES("Job")},
+	{.method = "PATCH",
+		.path = "/v1/jobs/{job_id}",
+		.handle = api_move_job,
+		.body_max = 1024,
+		.summary = "Move a waiting job to another priority or queue",
+		.doc =
+			"\"requestBody\":{\"required\":true,\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/"
+			"schemas/JobMove\"}}}}," GIVES("Job")},
 	{.method = "GET",
 		.path = "/v1/jobs/{job_id}/items",
 		.handle = job_items,

@@ -72,8 +72,16 @@ static const struct option_spec submit_options[] = {
 	{"delay", 0, "DURATION", "not before this has passed: 5s, 2m, 1h"},
 	{"run-at", 0, "TIME", "not before this time (RFC 3339)"},
 	{"ttl", 0, "DURATION", "fails when it was not started by then"},
+	{"deadline", 0, "TIME", "fails when it has not ended by then (RFC 3339)"},
 	{"timeout", 0, "DURATION", "limit of one attempt (default 15m)"},
 	{"max-attempts", 0, "N", "tries before it becomes a dead letter"},
+	{"retry-delay", 0, "DURATION", "wait after the first failure, doubled each time"},
+	{"retry-cap", 0, "DURATION", "the longest wait"},
+	{"unique", 'u', NULL, "give an earlier job of the same key that is not over"},
+	{"unique-key", 0, "KEY", "the key of --unique (default: the input)"},
+	{"unique-period", 0, "DURATION", "--unique for so long only"},
+	{"unique-states", 0, "LIST", "states of the earlier job (scheduled,pending,processing)"},
+	{"traceparent", 0, "TEXT", "W3C Trace Context (default $TRACEPARENT)"},
 	{"idempotency-key", 'k', "KEY", "the same key gives the same job"},
 	{"key", 0, "KEY", "a tenant, say: keys take turns, and limits count by key"},
 	{"namespace", 'n', "NAME", "whose job it is (default `default`)"},
@@ -97,6 +105,36 @@ static int add_number(json_t *job, const struct args *a, const char *option, con
 	return code;
 }
 
+static json_t *words(const char *list)
+{
+	json_t *all = json_array();
+	for (size_t n; *list; list += n + (list[n] == ',')) {
+		n = strcspn(list, ",");
+		json_array_append_new(all, json_stringn(list, n));
+	}
+	return all;
+}
+
+static void add_unique(json_t *job, const struct args *a)
+{
+	json_t *unique = json_object();
+	add_text(unique, a, "unique-key", "key");
+	add_text(unique, a, "unique-period", "period");
+	if (arg_option(a, "unique-states"))
+		json_object_set_new(unique, "states", words(arg_option(a, "unique-states")));
+	if (arg_option(a, "unique") || json_object_size(unique))
+		json_object_set_new(job, "unique", unique);
+	else
+		json_decref(unique);
+}
+
+static void add_trace(json_t *job, const struct args *a)
+{
+	const char *given = arg_option(a, "traceparent"), *text = given ? given : getenv("TRACEPARENT");
+	if (text && *text)
+		json_object_set_new(job, "traceparent", json_string(text));
+}
+
 static int submit_body(const struct args *a, json_t **out)
 {
 	scoped(mem_free_at) char *input = NULL;
@@ -108,7 +146,12 @@ static int submit_body(const struct args *a, json_t **out)
 	add_text(job, a, "delay", "delay");
 	add_text(job, a, "run-at", "run_at");
 	add_text(job, a, "ttl", "ttl");
+	add_text(job, a, "deadline", "deadline");
 	add_text(job, a, "timeout", "timeout");
+	add_text(job, a, "retry-delay", "retry_delay");
+	add_text(job, a, "retry-cap", "retry_cap");
+	add_unique(job, a);
+	add_trace(job, a);
 	add_text(job, a, "idempotency-key", "idempotency_key");
 	add_text(job, a, "key", "key");
 	add_text(job, a, "namespace", "namespace");
@@ -235,6 +278,32 @@ static int job_cancel(const struct args *a)
 	return worst;
 }
 
+static const struct option_spec move_options[] = {
+	{"priority", 'p', "0-9", "9 is most urgent"},
+	{"capability", 'c', "NAME", "into the queue of this capability"},
+	{"namespace", 'n', "NAME", "into the queue of this namespace"},
+	{0},
+};
+
+static int job_move(const struct args *a)
+{
+	struct reply r;
+	scoped(mem_free_at) char *path = url_path("/v1/jobs/", a->operands[0], ""), *text = NULL;
+	json_t *to = json_object();
+	int code = add_number(to, a, "priority", "priority", 9);
+	add_text(to, a, "capability", "capability");
+	add_text(to, a, "namespace", "namespace");
+	text = json_dumps(to, JSON_COMPACT);
+	json_decref(to);
+	if (!code)
+		code = client_request("PATCH", path, NULL, bytes_of(text), &r);
+	if (code)
+		return code;
+	print_job(r.json, a->json);
+	reply_fini(&r);
+	return EXIT_OK;
+}
+
 static int job_items(const struct args *a)
 {
 	scoped(mem_free_at) char *path = url_path("/v1/jobs/", a->operands[0], "/items");
@@ -274,6 +343,7 @@ const struct command job_commands[] = {
 	{"job", "show", "ID", "Show a job with its result", NULL, 1, 1, job_show},
 	{"job", "wait", "ID...", "Wait for jobs to end; the exit code is theirs", NULL, 1, -1, job_wait},
 	{"job", "cancel", "ID...", "Cancel waiting or running jobs", NULL, 1, -1, job_cancel},
+	{"job", "move", "ID", "Move a waiting job to another priority or queue", move_options, 1, 1, job_move},
 	{"job", "items", "ID", "Print a job's items, a JSON line each", NULL, 1, 1, job_items},
 	{"job", "invoke", "CAPABILITY", "Call a capability and print its answer (not durable)", invoke_options, 1, 1,
 		job_invoke},
