@@ -56,7 +56,7 @@ static void copy_text(struct bytes *t, char **at)
 static struct event *copy(const struct event *e)
 {
 	struct event c = *e;
-	struct bytes *texts[] = {&c.namespace, &c.capability, &c.worker, &c.instance, &c.message};
+	struct bytes *texts[] = {&c.namespace, &c.capability, &c.worker, &c.instance, &c.schedule, &c.message};
 	size_t size = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		*texts[i] = cut(*texts[i], i == ARRAY_SIZE(texts) - 1 ? 512 : 128);
@@ -145,6 +145,7 @@ void event_format(const struct event *e, void (*id_text)(uint64_t id, char text[
 	text_member(out, "capability", e->capability);
 	text_member(out, "worker", e->worker);
 	text_member(out, "instance", e->instance);
+	text_member(out, "schedule", e->schedule);
 	if (e->attempt)
 		buf_format(out, ",\"attempt\":%d", e->attempt);
 	if (strstr(e->type, ".progress"))
