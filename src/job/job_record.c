@@ -61,6 +61,21 @@ static const struct field key_fields[] = {
 	AT(key_record, detail, NUMBER),
 	AT(key_record, expires_at_ms, NUMBER),
 };
+static const struct field callback_fields[] = {
+	AT(callback_record, target, BYTES),
+	AT(callback_record, namespace, BYTES),
+	AT(callback_record, type, BYTES),
+	AT(callback_record, error, BYTES),
+	AT(callback_record, job_id, NUMBER),
+	AT(callback_record, batch_id, NUMBER),
+	AT(callback_record, created_at_ms, NUMBER),
+	AT(callback_record, since_ms, NUMBER),
+	AT(callback_record, next_at_ms, NUMBER),
+	AT(callback_record, last_at_ms, NUMBER),
+	AT(callback_record, attempts, NUMBER),
+	AT(callback_record, status, NUMBER),
+	AT(callback_record, failed, FLAG),
+};
 struct item_record {
 	uint64_t becomes;
 };
@@ -221,6 +236,20 @@ enum errcode key_record_decode(struct bytes head, struct key_record *out, struct
 {
 	struct key_record r = {0};
 	enum errcode code = decode(key_fields, COUNT(key_fields), head, &r, e);
+	if (!code)
+		*out = r;
+	return code;
+}
+
+void callback_record_encode(const struct callback_record *r, struct buf *out)
+{
+	encode(callback_fields, COUNT(callback_fields), r, out);
+}
+
+enum errcode callback_record_decode(struct bytes head, struct callback_record *out, struct err *e)
+{
+	struct callback_record r = {0};
+	enum errcode code = decode(callback_fields, COUNT(callback_fields), head, &r, e);
 	if (!code)
 		*out = r;
 	return code;

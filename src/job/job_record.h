@@ -66,6 +66,18 @@ struct key_record {
 void key_record_encode(const struct key_record *r, struct buf *out);
 enum errcode key_record_decode(struct bytes head, struct key_record *out, struct err *e);
 
+/* Heads of STORE_CALLBACK: how far a delivery is. */
+struct callback_record {
+	struct bytes target; /* JSON text {"url", "headers"} */
+	struct bytes namespace, type, error; /* empty: "default"; what it tells; of the last attempt */
+	uint64_t job_id, batch_id; /* what it tells of */
+	int64_t created_at_ms, since_ms, next_at_ms, last_at_ms; /* since: its age counts from then */
+	uint64_t attempts, status; /* that failed; of the last answer */
+	bool failed; /* given up */
+};
+void callback_record_encode(const struct callback_record *r, struct buf *out);
+enum errcode callback_record_decode(struct bytes head, struct callback_record *out, struct err *e);
+
 /* Heads of STORE_ITEM: the job that the item became, or 0. */
 void item_record_encode(uint64_t becomes, struct buf *out);
 enum errcode item_record_decode(struct bytes head, uint64_t *becomes, struct err *e);

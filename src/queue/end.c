@@ -109,6 +109,7 @@ void end_job_in(struct queues *qs, struct job *j, struct store_batch *b, const s
 	if (j->more && j->more->unique_states && !(j->more->unique_states >> state_of(o->end) & 1))
 		unique_release(qs, b, j->id, j->more->unique_name);
 	struct end *n = end_new(j, o, done, context);
+	n->outcome.started_at_ms = started_at_ms;
 	if (qs->hooks.ending)
 		qs->hooks.ending(qs->hooks.context, j, &n->outcome, b);
 	change_commit(qs, &n->change, b, true, ended);

@@ -61,6 +61,7 @@ struct job_outcome { /* of a job that is over */
 	enum queue_end end;
 	struct bytes result; /* JSON, or {"blob":...}; borrowed */
 	struct job_error error; /* END_FAILED, END_CANCELLED */
+	int64_t started_at_ms; /* of its last attempt; 0: none. Set by the queue */
 };
 
 enum revoke_reason { REVOKE_CANCELLED, REVOKE_TIMEOUT, REVOKE_LEASE };
