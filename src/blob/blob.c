@@ -1,4 +1,4 @@
-#include "blob/blob.h"
+#include "blob/parts.h"
 
 #include "base/mem.h"
 #include "os/durable.h"
@@ -15,41 +15,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PREFIX		"sha256:"
-#define PREFIX_SIZE 7
-#define HEX_SIZE	64
-
-struct blobs {
-	char *directory;
-	uint64_t max_bytes;
-	atomic_uint_fast64_t counter; /* of temporary names */
-};
-
 struct blob_writer {
 	struct blobs *blobs;
 	int fd;
 	char *temporary; /* path; NULL once it has its name */
 	uint64_t bytes;
 	gnutls_hash_hd_t hash;
+	struct refs_writer refs;
 };
 
 /* ── names ── */
 
-bool blob_name_valid(const char *name, size_t size)
+void blobs_folder(const struct blobs *b, unsigned folder, char path[PATH_MAX])
 {
-	if (size != PREFIX_SIZE + HEX_SIZE || memcmp(name, PREFIX, PREFIX_SIZE) != 0)
-		return false;
-	for (size_t i = PREFIX_SIZE; i < size; i++)
-		if (!((name[i] >= '0' && name[i] <= '9') || (name[i] >= 'a' && name[i] <= 'f')))
-			return false;
-	return true;
+	snprintf(path, PATH_MAX, "%s/%02x", b->directory, folder);
 }
 
-/* <directory>/ab/cdef…: 256 folders keep each listing short. */
-static void path_of(const struct blobs *b, const char *name, char path[PATH_MAX])
+void blobs_path(const struct blobs *b, const char *name, const char *suffix, char path[PATH_MAX])
 {
-	const char *hex = name + PREFIX_SIZE;
-	snprintf(path, PATH_MAX, "%s/%.2s/%s", b->directory, hex, hex + 2);
+	const char *hex = name + BLOB_PREFIX_SIZE;
+	snprintf(path, PATH_MAX, "%s/%.2s/%s%s", b->directory, hex, hex + 2, suffix);
+}
+
+bool blobs_entry_name(unsigned folder, const char *entry, const char *suffix, char name[BLOB_NAME_SIZE])
+{
+	size_t n = strlen(entry), more = strlen(suffix);
+	if (n != BLOB_HEX_SIZE - 2 + more || strcmp(entry + n - more, suffix) != 0)
+		return false;
+	snprintf(name, BLOB_NAME_SIZE, BLOB_PREFIX "%02x%.*s", folder, BLOB_HEX_SIZE - 2, entry);
+	return blob_name_valid(name, BLOB_FULL_SIZE);
 }
 
 static enum errcode check_name(const char *name, struct err *e)
@@ -92,6 +86,7 @@ enum errcode blobs_open(const char *directory, uint64_t max_bytes, struct blobs 
 	struct blobs *b = NEW(struct blobs);
 	b->directory = mem_text(directory);
 	b->max_bytes = max_bytes;
+	pthread_mutex_init(&b->lock, NULL);
 	*out = b;
 	return E_OK;
 }
@@ -100,6 +95,7 @@ void blobs_close(struct blobs *b)
 {
 	if (!b)
 		return;
+	pthread_mutex_destroy(&b->lock);
 	free(b->directory);
 	free(b);
 }
@@ -149,43 +145,63 @@ enum errcode blob_writer_add(struct blob_writer *w, const void *data, size_t siz
 	if (code)
 		return code;
 	gnutls_hash(w->hash, data, size);
+	refs_add(&w->refs, w->blobs, (struct bytes){data, size});
 	w->bytes += size;
 	return E_OK;
 }
 
-static void finish_name(struct blob_writer *w, char name[BLOB_NAME_SIZE])
+static void take_name(gnutls_hash_hd_t hash, char name[BLOB_NAME_SIZE])
 {
 	unsigned char digest[32];
-	gnutls_hash_output(w->hash, digest);
-	memcpy(name, PREFIX, PREFIX_SIZE + 1);
+	gnutls_hash_output(hash, digest);
+	memcpy(name, BLOB_PREFIX, BLOB_PREFIX_SIZE + 1);
 	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(name + PREFIX_SIZE + 2 * i, 3, "%02x", digest[i]);
+		snprintf(name + BLOB_PREFIX_SIZE + 2 * i, 3, "%02x", digest[i]);
+}
+
+bool blobs_touch(struct blobs *b, const char *name)
+{
+	char path[PATH_MAX];
+	blobs_path(b, name, "", path);
+	return utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool is_there(struct blobs *b, const char *name)
+{
+	pthread_mutex_lock(&b->lock);
+	bool there = blobs_touch(b, name);
+	pthread_mutex_unlock(&b->lock);
+	return there;
 }
 
 /* After this the blob is on the disk under its name: content, then name, then the folder's entry (and the folder's own). */
 static enum errcode publish(struct blob_writer *w, const char *name, struct err *e)
 {
+	struct blobs *b = w->blobs;
 	char path[PATH_MAX], folder[PATH_MAX];
-	path_of(w->blobs, name, path);
+	blobs_path(b, name, "", path);
 	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
 	enum errcode code = make_directory(folder, e);
 	if (!code)
 		code = durable_sync_directory(NULL, folder, e);
-	if (!code && access(path, F_OK) == 0) /* shared by content; the temporary file goes */
+	if (!code)
+		code = refs_publish(&w->refs, b, name, e);
+	if (!code && is_there(b, name)) /* shared by content; the temporary file goes */
 		return durable_sync_directory(NULL, path, e);
 	if (!code)
 		code = durable_publish(NULL, w->fd, w->temporary, path, e);
-	if (!code) {
-		free(w->temporary);
-		w->temporary = NULL;
-	}
-	return code;
+	if (code)
+		return code;
+	free(take(w->temporary));
+	atomic_fetch_add(&b->n, 1);
+	atomic_fetch_add(&b->bytes, w->bytes);
+	return E_OK;
 }
 
 enum errcode blob_writer_close(struct blob_writer *w, char name[BLOB_NAME_SIZE], uint64_t *bytes, struct err *e)
 {
 	char made[BLOB_NAME_SIZE];
-	finish_name(w, made);
+	take_name(w->hash, made);
 	enum errcode code = publish(w, made, e);
 	if (!code) {
 		memcpy(name, made, BLOB_NAME_SIZE);
@@ -203,6 +219,7 @@ void blob_writer_abort(struct blob_writer *w)
 	if (w->temporary)
 		unlink(w->temporary);
 	free(w->temporary);
+	refs_fini(&w->refs);
 	if (w->hash)
 		gnutls_hash_deinit(w->hash, NULL);
 	close(w->fd);
@@ -240,7 +257,7 @@ enum errcode blob_open(struct blobs *b, const char *name, int *fd, uint64_t *byt
 	if (code)
 		return code;
 	char path[PATH_MAX];
-	path_of(b, name, path);
+	blobs_path(b, name, "", path);
 	int opened = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (opened < 0 && errno == ENOENT)
 		return err_set(e, E_NOT_FOUND, "there is no blob %s", name);
@@ -254,4 +271,54 @@ enum errcode blob_open(struct blobs *b, const char *name, int *fd, uint64_t *byt
 	if (bytes)
 		*bytes = (uint64_t)st.st_size;
 	return E_OK;
+}
+
+enum errcode blob_use(struct blobs *b, const char *name, struct err *e)
+{
+	enum errcode code = check_name(name, e);
+	if (code)
+		return code;
+	if (!is_there(b, name))
+		return err_set(e, E_NOT_FOUND, "there is no blob %s", name);
+	refs_use(b, name);
+	return E_OK;
+}
+
+static enum errcode hash_file(int fd, gnutls_hash_hd_t hash, struct err *e)
+{
+	char piece[1 << 16];
+	for (ssize_t n; (n = read(fd, piece, sizeof piece)) != 0;) {
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, errno, "blob: read");
+		if (n > 0)
+			gnutls_hash(hash, piece, (size_t)n);
+	}
+	return E_OK;
+}
+
+enum errcode blob_verify(struct blobs *b, const char *name, uint64_t *bytes, struct err *e)
+{
+	scoped(mem_close_at) int fd = -1;
+	char found[BLOB_NAME_SIZE];
+	gnutls_hash_hd_t hash;
+	enum errcode code = blob_open(b, name, &fd, bytes, e);
+	if (code)
+		return code;
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) != 0)
+		return err_set(e, E_INTERNAL, "SHA-256 is not available");
+	code = hash_file(fd, hash, e);
+	take_name(hash, found);
+	gnutls_hash_deinit(hash, NULL);
+	if (!code && strcmp(found, name) != 0)
+		return err_set(
+			e, E_INVALID, "the blob %s is damaged: its content has the SHA-256 %s", name, found + BLOB_PREFIX_SIZE);
+	return code;
+}
+
+void blobs_get_stats(struct blobs *b, struct blob_stats *out)
+{
+	*out = (struct blob_stats){.n = atomic_load(&b->n),
+		.bytes = atomic_load(&b->bytes),
+		.collected = atomic_load(&b->collected),
+		.collected_bytes = atomic_load(&b->collected_bytes)};
 }

@@ -69,6 +69,11 @@ bool store_batch_empty(const struct store_batch *b)
 	return b->rows == 0;
 }
 
+struct bytes store_batch_bytes(const struct store_batch *b)
+{
+	return buf_bytes(&b->ops);
+}
+
 static void add(struct store_batch *b, enum batch_kind kind, enum store_table table, struct store_key key,
 	struct bytes head, struct bytes body)
 {

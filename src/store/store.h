@@ -49,6 +49,7 @@ struct store_batch; /* heap; made by store_batch_new, owned by the store from st
 struct store_batch *store_batch_new(void);
 void store_batch_free(struct store_batch *b); /* only one that was not committed */
 bool store_batch_empty(const struct store_batch *b);
+struct bytes store_batch_bytes(const struct store_batch *b); /* keys, heads and bodies, for looking for something in them */
 /* Called on the loop thread after the commit's own `done`, in the order of adding: what belongs to the batch but not to who
  * commits it. Not called for a batch that was held. */
 void store_batch_then(struct store_batch *b, void (*then)(void *context, enum errcode code), void *context);
@@ -124,7 +125,24 @@ enum errcode store_reader_scan(
 struct store {
 	const struct store_ops *ops; /* implementations embed this struct first */
 	uint64_t epoch;
+	struct store_watch *watch; /* or NULL */
 };
+
+/* Sees what is committed from now on: keys, heads and bodies of each batch, one after the other. One at a time; loop thread. */
+struct store_watch {
+	void (*seen)(void *context, struct bytes batch);
+	void *context;
+};
+static inline void store_watch(struct store *s, struct store_watch *w)
+{
+	s->watch = w;
+}
+
+static inline void store_unwatch(struct store *s, const struct store_watch *w)
+{
+	if (s->watch == w)
+		s->watch = NULL;
+}
 
 struct loop;
 
@@ -144,6 +162,8 @@ void store_memory_set_full(struct store *s, bool full); /* commits fail with E_N
 static inline void store_commit(
 	struct store *s, struct store_batch *b, void (*done)(void *, enum errcode), void *context)
 {
+	if (s->watch)
+		s->watch->seen(s->watch->context, store_batch_bytes(b));
 	s->ops->commit(s, b, done, context);
 }
 
