@@ -1,5 +1,9 @@
 /* dispatch.c - the functions of worker.h: check what every host would have to check, then call through the host's table. */
+#include "sdk/files.h"
 #include "wire/host.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 /* A member that an older host does not have, or has not filled, is "this host cannot". */
 #define HAS(object, member)                                                                                            \
@@ -109,11 +113,25 @@ REEVE_PUBLIC int reeve_progress(struct reeve_job *job, int percent, const char *
 	return CALL(job, progress, REEVE_E_STATE, within, message);
 }
 
+/* An item that is too large for a row is {"blob":"sha256:..."}, as a result is. */
+static int emit_blob(struct reeve_job *job, uint64_t key, const void *data, size_t size)
+{
+	char name[80], item[96];
+	int fd = files_memory("reeve-item", data, size);
+	int rc = fd < 0 ? REEVE_E_NO_MEMORY : reeve_blob(job, fd, name, sizeof name);
+	if (fd >= 0)
+		close(fd);
+	if (rc != REEVE_OK)
+		return rc;
+	int n = snprintf(item, sizeof item, "{\"blob\":\"%s\"}", name);
+	return CALL(job, emit, REEVE_E_STATE, key, item, (size_t)n);
+}
+
 REEVE_PUBLIC int reeve_emit(struct reeve_job *job, uint64_t key, const void *data, size_t size)
 {
 	if (!data && size)
 		return REEVE_E_INVALID;
-	return CALL(job, emit, REEVE_E_STATE, key, data, size);
+	return size > HOST_ITEM_MAX ? emit_blob(job, key, data, size) : CALL(job, emit, REEVE_E_STATE, key, data, size);
 }
 
 REEVE_PUBLIC int reeve_checkpoint(struct reeve_job *job, const void *data, size_t size)

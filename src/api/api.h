@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "blob/blob.h"
+#include "blob/collect.h"
 #include "dispatch/dispatch.h"
 #include "http/http.h"
 #include "loop/loop.h"
@@ -39,6 +40,8 @@ struct api {
 	struct queues *queues;
 	struct waits *waits;
 	struct blobs *blobs;
+	struct blob_collector *collector;
+	int64_t keep_unused_ms; /* of blobs */
 	struct pipelines *pipelines;
 	struct registry *registry;
 	struct supervisor *supervisor;
@@ -71,6 +74,11 @@ void api_move_job(void *context, struct http_request *r); /* PATCH /v1/jobs/{job
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
 void api_replay_dead(void *context, struct http_request *r); /* POST /v1/dead/replay; dead_all.c */
 void api_purge_dead(void *context, struct http_request *r); /* DELETE /v1/dead; dead_all.c */
+/* /v1/blobs/...; blob_list.c */
+void api_list_blobs(void *context, struct http_request *r);
+void api_get_blob(void *context, struct http_request *r);
+void api_verify_blob(void *context, struct http_request *r);
+void api_collect_blobs(void *context, struct http_request *r);
 /* Jobs as a client asks for them. submission_parse runs on any thread and touches nothing else. submit_parse.c */
 struct submission {
 	struct buf body; /* what the specs point into */
@@ -88,6 +96,11 @@ struct submission {
 };
 enum errcode submission_parse(struct submission *s); /* fills error and pointer when it fails */
 void submission_fini(struct submission *s);
+
+/* payload.c: do inputs name blobs, or are they too large for a row? Then this uses the ones and makes blobs of the others; it blocks.
+ * Fills error, status and pointer when it fails: 422 for a blob that is not there. */
+bool api_has_blobs(const struct submission *s);
+enum errcode api_use_blobs(struct blobs *b, struct submission *s);
 
 /* The input schema of a capability that is served now, or NULL. Stays valid for the life of the process. input.c */
 struct schema;

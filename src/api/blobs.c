@@ -1,4 +1,4 @@
-/* /v1/blobs: streamed to and from disk, named by SHA-256. Hashing and writing run on the pool; the client waits meanwhile. */
+/* /v1/blobs: uploads, streamed to disk and named by SHA-256. Hashing and writing run on the pool; the client waits meanwhile. */
 #include "api/api.h"
 
 #include "base/mem.h"
@@ -8,7 +8,6 @@
 
 static void post_blob(void *context, struct http_request *r);
 static bool take_piece(void *context, struct http_request *r, struct bytes piece);
-static void get_blob(void *context, struct http_request *r);
 
 const struct http_route blob_routes[] = {
 	{.method = "POST",
@@ -17,7 +16,24 @@ const struct http_route blob_routes[] = {
 		.body = take_piece,
 		.body_max = SIZE_MAX,
 		.summary = "Store the body as a blob"},
-	{.method = "GET", .path = "/v1/blobs/{blob}", .handle = get_blob, .summary = "Fetch a blob"},
+	{.method = "GET",
+		.path = "/v1/blobs",
+		.handle = api_list_blobs,
+		.summary = "List blobs in the order of their names",
+		.doc = "\"x-query\":\"limit cursor\""},
+	{.method = "POST",
+		.path = "/v1/blobs/collect",
+		.handle = api_collect_blobs,
+		.summary = "Delete now what nothing refers to and nobody used for ?unused= (blobs.keep_unused)",
+		.doc = "\"x-query\":\"unused\""},
+	{.method = "GET",
+		.path = "/v1/blobs/{blob}",
+		.handle = api_get_blob,
+		.summary = "Fetch a blob; it is verified first"},
+	{.method = "POST",
+		.path = "/v1/blobs/{blob}/verify",
+		.handle = api_verify_blob,
+		.summary = "Read a blob and compare its SHA-256 with its name"},
 	{0},
 };
 
@@ -134,17 +150,4 @@ static void post_blob(void *context, struct http_request *r)
 	struct upload *u = upload_of(context, r);
 	u->ended = true;
 	advance(u);
-}
-
-static void get_blob(void *context, struct http_request *r)
-{
-	struct api *a = context;
-	scoped(mem_free_at) char *name = api_text(http_param(r, "blob"));
-	int fd;
-	uint64_t bytes;
-	struct err e;
-	if (blob_open(a->blobs, name, &fd, &bytes, &e) == E_OK)
-		http_reply_fd(r, 200, "application/octet-stream", fd, bytes);
-	else
-		http_problem(r, &e);
 }

@@ -144,6 +144,17 @@ static void set_store(struct api *a)
 	set_one(a, METRIC_GAUGE, "reeve_store_full", "1 while the disk is full.", s.full);
 }
 
+static void set_blobs(struct api *a)
+{
+	struct blob_stats s;
+	blobs_get_stats(a->blobs, &s);
+	set_one(a, METRIC_GAUGE, "reeve_blobs", "Blobs that are kept.", (double)s.n);
+	set_one(a, METRIC_GAUGE, "reeve_blob_bytes", "Their size.", (double)s.bytes);
+	set_one(a, METRIC_COUNTER, "reeve_blobs_collected_total", "Blobs that were deleted since nothing named them.",
+		(double)s.collected);
+	set_one(a, METRIC_COUNTER, "reeve_blob_bytes_collected_total", "Their size.", (double)s.collected_bytes);
+}
+
 static void set_engine(struct api *a)
 {
 	struct loop_lag lag;
@@ -179,6 +190,7 @@ static void collect(void *context)
 	set_queues(a);
 	set_workers(a);
 	set_store(a);
+	set_blobs(a);
 	set_engine(a);
 }
 

@@ -16,6 +16,7 @@ struct submitting {
 	struct submission s;
 	char *namespace, *key, *trace;
 	const struct schema **schemas; /* of each spec, or NULL when none has one */
+	bool blobs; /* see api_has_blobs */
 	bool away; /* the pool or the store has it */
 	enum errcode code;
 };
@@ -115,9 +116,8 @@ static void submit_now(struct submitting *t)
 
 /* ── inputs against schemas ── */
 
-static void check_inputs(void *context)
+static void check_inputs(struct submitting *t)
 {
-	struct submitting *t = context;
 	char pointer[SCHEMA_POINTER_SIZE], name[BLOB_NAME_SIZE];
 	bool only;
 	for (size_t i = 0; t->code == E_OK && i < t->s.n; i++) {
@@ -137,6 +137,15 @@ static void check_inputs(void *context)
 	}
 }
 
+/* Against the schemas while the inputs are as they came; then blobs are made of large ones. */
+static void check(void *context)
+{
+	struct submitting *t = context;
+	check_inputs(t);
+	if (t->code == E_OK && t->blobs)
+		t->code = api_use_blobs(t->api->blobs, &t->s);
+}
+
 static void checked(void *context)
 {
 	struct submitting *t = context;
@@ -149,31 +158,6 @@ static void checked(void *context)
 		submit_now(t);
 }
 
-/* A blob that is not there is told now, not by a handler later. */
-static bool blobs_are_there(struct submitting *t)
-{
-	char name[BLOB_NAME_SIZE];
-	bool only;
-	for (size_t i = 0; i < t->s.n; i++) {
-		scoped(mem_close_at) int fd = -1;
-		uint64_t bytes;
-		if (!memmem(t->s.specs[i].input.data, t->s.specs[i].input.size, "\"sha256:", 8) ||
-			!blob_of_input(t->s.specs[i].input, name, &only) ||
-			blob_open(t->api->blobs, name, &fd, &bytes, &t->s.error) == E_OK)
-			continue;
-		fd = -1;
-		t->code = t->s.error.code == E_NOT_FOUND ? E_INVALID : t->s.error.code;
-		t->s.error.code = t->code;
-		t->s.status = t->code == E_INVALID ? 422 : 0;
-		if (t->s.many)
-			snprintf(t->s.pointer, sizeof t->s.pointer, "/jobs/%zu/input/blob", i);
-		else
-			snprintf(t->s.pointer, sizeof t->s.pointer, "/input/blob");
-		return false;
-	}
-	return true;
-}
-
 static void parsed(void *context)
 {
 	struct submitting *t = context;
@@ -183,7 +167,7 @@ static void parsed(void *context)
 		submitting_free(t);
 		return;
 	}
-	if (t->code != E_OK || !blobs_are_there(t)) {
+	if (t->code != E_OK) {
 		fail(t);
 		return;
 	}
@@ -192,14 +176,13 @@ static void parsed(void *context)
 		t->schemas[i] = api_input_schema(t->api, t->s.specs[i].namespace, t->s.specs[i].capability);
 		schemas |= t->schemas[i] != NULL;
 	}
-	if (!schemas) {
-		submit_now(t);
-	} else if (t->s.body.size <= INLINE_MAX / 8) { /* jansson is ten times slower than a scan */
-		check_inputs(t);
-		checked(t);
-	} else {
+	t->blobs = api_has_blobs(&t->s);
+	if (t->blobs || (schemas && t->s.body.size > INLINE_MAX / 8)) { /* jansson is ten times slower than a scan */
 		t->away = true;
-		loop_work(t->api->loop, check_inputs, checked, t);
+		loop_work(t->api->loop, check, checked, t);
+	} else {
+		check(t);
+		checked(t);
 	}
 }
 

@@ -311,7 +311,7 @@ enum errcode blob_verify(struct blobs *b, const char *name, uint64_t *bytes, str
 	gnutls_hash_deinit(hash, NULL);
 	if (!code && strcmp(found, name) != 0)
 		return err_set(
-			e, E_INVALID, "the blob %s is damaged: its content has the SHA-256 %s", name, found + BLOB_PREFIX_SIZE);
+			e, E_IO, "the blob %s is damaged: its content has the SHA-256 %s", name, found + BLOB_PREFIX_SIZE);
 	return code;
 }
 

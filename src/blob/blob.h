@@ -36,7 +36,7 @@ enum errcode blob_open(
 /* It is needed from now on, and so are those that it names: no collection deletes them for as long as blobs are kept unused.
  * E_NOT_FOUND, E_INVALID, E_IO. Blocks. */
 enum errcode blob_use(struct blobs *b, const char *name, struct err *e);
-/* Reads all of it. E_INVALID: the content has another SHA-256 than its name says. Blocks. */
+/* Reads all of it. E_IO: the content has another SHA-256 than its name says. Blocks. */
 enum errcode blob_verify(struct blobs *b, const char *name, uint64_t *bytes, struct err *e);
 
 struct blob_info {

@@ -57,7 +57,8 @@ static int64_t period_ms(const struct blob_collector *c)
 static void finish(struct blob_collector *c, bool given_up)
 {
 	struct sweep_counts n;
-	store_unwatch(c->o.store, &c->watch);
+	if (!c->stopping)
+		store_unwatch(c->o.store, &c->watch);
 	sweep_get_counts(c->sweep, &n);
 	struct blob_collection r = {n.candidates, n.deleted, n.deleted_bytes, given_up};
 	sweep_free(take(c->sweep));
@@ -231,7 +232,9 @@ static void delete_some(struct blob_collector *c)
 
 static void begin(struct blob_collector *c, int64_t keep_unused_ms)
 {
-	int64_t now_ms = time(NULL) * 1000LL; /* as the files' times: the clock on the wall */
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now); /* as the files' times */
+	int64_t now_ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 	c->running = true;
 	c->folder = 0;
 	c->watch = (struct store_watch){0};
@@ -263,6 +266,7 @@ void blob_collector_stop(struct blob_collector *c)
 	if (!c)
 		return;
 	c->stopping = true;
+	store_unwatch(c->o.store, &c->watch);
 	loop_timer_free(take(c->timer));
 }
 

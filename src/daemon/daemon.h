@@ -7,6 +7,7 @@
 #pragma once
 #include "api/api.h"
 #include "blob/blob.h"
+#include "blob/collect.h"
 #include "daemon/settings.h"
 #include "dispatch/dispatch.h"
 #include "event/event.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct events *events;
 	struct metrics *metrics;
 	struct blobs *blobs;
+	struct blob_collector *collector;
 	struct pipelines *pipelines;
 	struct registry *registry;
 	struct supervisor *supervisor;

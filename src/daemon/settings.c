@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/units.h"
+#include "blob/collect.h"
 #include "config/config.h"
 
 #include <libgen.h>
@@ -54,7 +55,10 @@ static const char format[] =
 	"\"store\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"type\":{\"enum\":[\"sqlite\","
 	"\"memory\"],\"description\":\"sqlite keeps everything in data_dir; memory keeps nothing, for trials; sqlite\"}}},"
 	"\"blobs\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-	"\"max_size\":{\"type\":\"string\",\"format\":\"size\",\"description\":\"of one blob; 64GiB\"}}},"
+	"\"max_size\":{\"type\":\"string\",\"format\":\"size\",\"description\":\"of one blob; 64GiB\"},"
+	"\"keep_unused\":{\"type\":\"string\",\"format\":\"duration\",\"description\":\"how long after its last use a blob "
+	"that nothing refers "
+	"to is kept; 1d\"}}},"
 	"\"packages\":{\"type\":\"array\",\"maxItems\":14,\"description\":\"directories to look for packages in, before "
 	"those of this program; relative to this file\",\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
 	"3000}},"
@@ -261,11 +265,15 @@ static enum errcode read_all(struct settings *s, const struct options *o, const 
 	const json_t *root = config_json(c);
 	const char *type = json_string_value(member(member(root, "store"), "type"));
 	const char *size = json_string_value(member(member(root, "blobs"), "max_size"));
+	const char *keep = json_string_value(member(member(root, "blobs"), "keep_unused"));
 	s->jobs = queue_default_limits;
 	s->blob_max_bytes = 64ull << 30;
+	s->blob_keep_unused_ms = BLOB_KEEP_UNUSED_MS;
 	s->memory_store = type && strcmp(type, "memory") == 0;
 	if (size)
 		units_size(bytes_of(size), &s->blob_max_bytes, NULL); /* checked by the schema's format */
+	if (keep)
+		units_duration(bytes_of(keep), &s->blob_keep_unused_ms, NULL);
 	read_places(s, o, root);
 	read_limits(member(root, "jobs"), &s->jobs);
 	read_queues(s, member(root, "queues"));

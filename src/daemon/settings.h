@@ -29,6 +29,7 @@ struct settings {
 	char base_dir[PATH_MAX]; /* of the file: relative paths in it begin here */
 	bool memory_store;
 	uint64_t blob_max_bytes;
+	int64_t blob_keep_unused_ms;
 	struct queue_limits jobs; /* of queues that have none of their own */
 	struct worker **workers; /* settings_take_worker moves one out */
 	size_t worker_n;

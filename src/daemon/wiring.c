@@ -94,6 +94,26 @@ static void open_queues(struct daemon *d)
 	daemon_set_limits(d, d->settings);
 }
 
+/* ── blobs ── */
+
+/* Changes that a full disk holds up are in memory alone, with the blobs that they name. */
+static bool collection_waits(void *context)
+{
+	struct daemon *d = context;
+	return queues_held(d->queues);
+}
+
+static void open_collector(struct daemon *d)
+{
+	struct blob_collector_options o = {.loop = d->loop,
+		.store = d->store,
+		.blobs = d->blobs,
+		.keep_unused_ms = d->settings->blob_keep_unused_ms,
+		.busy = collection_waits,
+		.context = d};
+	d->collector = blob_collector_new(&o);
+}
+
 /* ── from pipelines ── */
 
 static void on_resume(void *context, uint64_t job_id)
@@ -438,6 +458,8 @@ static void fill_api(struct daemon *d)
 	a->queues = d->queues;
 	a->waits = d->waits;
 	a->blobs = d->blobs;
+	a->collector = d->collector;
+	a->keep_unused_ms = d->settings->blob_keep_unused_ms;
 	a->pipelines = d->pipelines;
 	a->registry = d->registry;
 	a->supervisor = d->supervisor;
@@ -519,6 +541,7 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 		code = open_store(d, e);
 	if (code)
 		return code;
+	open_collector(d);
 	open_pipelines(d);
 	open_dispatch(d);
 	open_supervisor(d);
@@ -537,6 +560,7 @@ void daemon_close(struct daemon *d)
 	http_server_close(d->http);
 	process_host_free(d->processes);
 	module_host_free(d->modules);
+	blob_collector_stop(d->collector);
 	if (d->store)
 		d->store->ops->close(d->store);
 	dispatch_free(d->dispatch);
@@ -545,11 +569,12 @@ void daemon_close(struct daemon *d)
 	pipelines_free(d->pipelines);
 	queues_free(d->queues);
 	waits_free(d->waits);
-	blobs_close(d->blobs);
 	outputs_free(d->outputs);
 	events_free(d->events);
 	metrics_free(d->metrics);
 	clock_close(d);
-	loop_free(d->loop);
+	loop_free(d->loop); /* what the pool has in hand comes home */
+	blob_collector_free(d->collector);
+	blobs_close(d->blobs);
 	settings_free(d->settings);
 }

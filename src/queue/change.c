@@ -83,6 +83,11 @@ void change_tick(struct queues *qs)
 	send(c);
 }
 
+bool queues_held(const struct queues *qs)
+{
+	return qs->full || !list_empty(&qs->held);
+}
+
 struct simple {
 	struct change change;
 	queue_done *done;
