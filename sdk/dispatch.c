@@ -1,5 +1,5 @@
 /* dispatch.c - the functions of worker.h: check what every host would have to check, then call through the host's table. */
-#include "sdk/files.h"
+#include "files.h"
 #include "wire/host.h"
 
 #include <stdio.h>

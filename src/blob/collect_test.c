@@ -402,7 +402,7 @@ static void nothing_that_a_durable_row_names_is_ever_missing_whatever_happens_wh
 {
 	struct world *w = *state;
 	unsigned deleted = 0;
-	for (uint64_t seed = 1; seed <= 40; seed++) {
+	for (uint64_t seed = 1; seed <= 25; seed++) {
 		w->random = seed;
 		for (int i = 0; i < 250; i++) {
 			w->last.deleted = 0;
