@@ -16,6 +16,7 @@ static void send(struct change *c)
 static void hold(struct change *c)
 {
 	struct list *after = c->qs->held.prev;
+	c->probe = false;
 	while (after != &c->qs->held && container_of(after, struct change, link)->number > c->number)
 		after = after->prev;
 	list_append(after->next, &c->link);
@@ -33,17 +34,23 @@ static void release_all(struct queues *qs)
 	list_each(&held, l) send(container_of(l, struct change, link));
 }
 
+static void is_full(struct queues *qs)
+{
+	qs->full = true;
+	qs->probing = false;
+	qs->probe_at_ms = qs->now_ms + PROBE_MS;
+}
+
 static void done(void *context, enum errcode code)
 {
 	struct change *c = context;
 	struct queues *qs = c->qs;
 	list_remove(&c->link);
+	if (code == E_NO_SPACE)
+		is_full(qs);
 	if (code == E_NO_SPACE && c->retain) {
 		store_batch_hold(c->batch);
 		hold(c);
-		qs->full = true;
-		qs->probing = false;
-		qs->probe_at_ms = qs->now_ms + PROBE_MS;
 		return;
 	}
 	if (code && code != E_NO_SPACE && !qs->lost) {
@@ -51,7 +58,7 @@ static void done(void *context, enum errcode code)
 		if (qs->hooks.lost)
 			qs->hooks.lost(qs->hooks.context, code);
 	}
-	if (qs->probing && c->retain) {
+	if (qs->probing && !code && c->probe) {
 		qs->probing = false;
 		release_all(qs);
 	}
@@ -72,13 +79,37 @@ void change_commit(struct queues *qs, struct change *c, struct store_batch *b, b
 		send(c);
 }
 
+static void probed(struct change *c, enum errcode code)
+{
+	free(c);
+}
+
+/* A row that comes and goes in one batch: where only submits were refused nothing is held that would find the space. */
+static struct change *probe_new(struct queues *qs)
+{
+	static const char page[4096];
+	struct store_key key = {.text = bytes_of("probe")};
+	struct change *c = NEW(struct change);
+	*c = (struct change){.qs = qs, .batch = store_batch_new(), .applied = probed};
+	store_batch_put(c->batch, STORE_SETTING, key, (struct bytes){0}, (struct bytes){page, sizeof page});
+	store_batch_delete(c->batch, STORE_SETTING, key);
+	return c;
+}
+
+static struct change *take_held(struct queues *qs)
+{
+	struct change *c = container_of(qs->held.next, struct change, link);
+	list_remove(&c->link);
+	return c;
+}
+
 /* One is tried alone; the others follow in their order when it came through. */
 void change_tick(struct queues *qs)
 {
-	if (!qs->full || qs->probing || qs->now_ms < qs->probe_at_ms || list_empty(&qs->held))
+	if (!qs->full || qs->probing || qs->now_ms < qs->probe_at_ms)
 		return;
-	struct change *c = container_of(qs->held.next, struct change, link);
-	list_remove(&c->link);
+	struct change *c = list_empty(&qs->held) ? probe_new(qs) : take_held(qs);
+	c->probe = true;
 	qs->probing = true;
 	send(c);
 }

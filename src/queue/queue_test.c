@@ -474,6 +474,34 @@ static void on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is
 	assert_int_equal(info(f).pending, 1);
 }
 
+/* Nothing is held then that would find the space: /readyz would be red until somebody submits in spite of it. */
+static void space_is_found_again_though_only_submits_were_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct job_spec s = spec(5);
+	struct store_stats st;
+	store_memory_set_full(f->store, true);
+	queues_submit(f->qs, &s, 1, f->now, on_submitted, f, NULL);
+	settle(f);
+	assert_int_equal(f->submit_code, E_NO_SPACE);
+	f->now += 200;
+	assert_true(queues_tick(f->qs, f->now) <= f->now + 200);
+	settle(f);
+	f->store->ops->stats(f->store, &st);
+	assert_true(st.full);
+	store_memory_set_full(f->store, false);
+	f->now += 200;
+	queues_tick(f->qs, f->now);
+	settle(f);
+	f->store->ops->stats(f->store, &st);
+	assert_false(st.full);
+	submit(f, 5);
+	assert_int_equal(info(f).pending, 1);
+	assert_int_equal(
+		f->store->ops->read(f->store, STORE_SETTING, (struct store_key){.text = bytes_of("probe")}, NULL, NULL, NULL),
+		E_NOT_FOUND);
+}
+
 static void an_engine_that_another_has_replaced_is_told_once_and_its_ends_do_not_count(void **state)
 {
 	struct fixture *f = *state;
@@ -610,6 +638,7 @@ int main(void)
 		TEST(a_replayed_dead_letter_is_a_fresh_job_and_a_purged_one_is_gone),
 		TEST(a_paused_queue_gives_nothing_out_also_after_a_restart),
 		TEST(on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is_space),
+		TEST(space_is_found_again_though_only_submits_were_refused),
 		TEST(an_engine_that_another_has_replaced_is_told_once_and_its_ends_do_not_count),
 		TEST(old_results_go_a_slice_at_a_time),
 		TEST(a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache),

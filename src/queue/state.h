@@ -111,6 +111,7 @@ struct change {
 	struct store_batch *batch;
 	uint64_t number; /* order of the commits */
 	bool retain; /* on a full disk: keep and commit again */
+	bool probe; /* sent to find out whether it is still full */
 	void (*applied)(struct change *c, enum errcode code);
 };
 
@@ -138,8 +139,8 @@ struct queues {
 	struct queue_limits limits; /* of queues that are made from now on */
 	struct list changes, held;
 	uint64_t change_n;
-	bool full; /* held is being worked off: nothing may overtake it */
-	bool probing; /* the first of held is at the store */
+	bool full; /* submits are refused, and nothing may overtake what is held */
+	bool probing; /* one change is at the store, to find out */
 	bool lost; /* the hook was called */
 	int64_t probe_at_ms;
 	struct list cancels; /* struct cancel_later */

@@ -83,7 +83,8 @@ static void run_batch(struct request *r)
 	struct store_batch *b = container_of(r, struct store_batch, request);
 	struct memory *m = memory_of(b->store);
 	apply(m, b);
-	m->stats.full = b->code == E_NO_SPACE;
+	if (b->code || b->rows)
+		m->stats.full = b->code == E_NO_SPACE;
 	m->stats.pending_batches--;
 	m->stats.batches++;
 	m->stats.commits++;

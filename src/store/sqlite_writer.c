@@ -73,7 +73,8 @@ void writer_commit(struct sqlite_store *s, struct request_list *group)
 		code = s->fail_code ? s->fail_code : E_IO; /* or the checkpointer found out */
 	else if (has_rows(group))
 		code = commit_rows(s, group);
-	atomic_store(&s->full, code == E_NO_SPACE);
+	if (code || has_rows(group)) /* an empty one has found nothing out */
+		atomic_store(&s->full, code == E_NO_SPACE);
 	if (code) {
 		fail_all(s, group, code);
 		return;
