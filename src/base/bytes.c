@@ -8,17 +8,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* 0: there is room already. */
+static size_t room_for(const struct buf *b, size_t size)
+{
+	size_t need = b->size + size + 1, room = b->room ? b->room * 2 : 64;
+	if (need <= b->room)
+		return 0;
+	while (room < need)
+		room *= 2;
+	return room;
+}
+
 char *buf_reserve(struct buf *b, size_t size)
 {
-	size_t need = b->size + size + 1;
-	if (need > b->room) {
-		size_t room = b->room ? b->room * 2 : 64;
-		while (room < need)
-			room *= 2;
+	size_t room = room_for(b, size);
+	if (room) {
 		b->data = mem_resize(b->data, room);
 		b->room = room;
 	}
 	return b->data + b->size;
+}
+
+bool buf_try_reserve(struct buf *b, size_t size)
+{
+	size_t room = room_for(b, size);
+	char *data = room ? realloc(b->data, room) : NULL;
+	if (data) {
+		b->data = data;
+		b->room = room;
+	}
+	return data || !room;
 }
 
 void buf_add(struct buf *b, const void *data, size_t size)

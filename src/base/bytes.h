@@ -32,6 +32,7 @@ void buf_format(struct buf *b, const char *format, ...) __attribute__((format(pr
 void buf_json_string(struct buf *b, struct bytes text); /* quoted and escaped (RFC 8259); input must be UTF-8 */
 void buf_json_utf8(struct buf *b, struct bytes text); /* the same for any bytes: what is not UTF-8 becomes U+FFFD */
 char *buf_reserve(struct buf *b, size_t size); /* room for `size` more; the caller then adds to b->size */
+bool buf_try_reserve(struct buf *b, size_t size); /* the same for a size that others chose: false, no memory for it */
 char *buf_take(struct buf *b); /* the NUL-terminated bytes, now the caller's; b is empty */
 void buf_clear(struct buf *b); /* keeps the memory */
 void buf_fini(struct buf *b);

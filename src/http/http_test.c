@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,6 +267,37 @@ static void an_unknown_path_is_404_and_another_method_405_with_allow(void **stat
 	client_expect(&c, "}\n");
 	buf_clear(&c.in);
 	client_send(&c, "HEAD /things/7 HTTP/1.1\r\nHost: x\r\n\r\n"); /* the connection still works */
+	client_expect(&c, "200 OK");
+	client_close(&c);
+}
+
+/* The linker leads every realloc here; one of so much or more fails. */
+static size_t fail_once = SIZE_MAX;
+
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	if (size < fail_once)
+		return __real_realloc(old, size);
+	fail_once = SIZE_MAX;
+	return NULL;
+}
+
+static void a_body_that_there_is_no_memory_for_is_refused_and_the_connection_goes_on(void **state)
+{
+	struct client c = client_open();
+	char body[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90\r\n\r\n"
+				  "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890";
+	fail_once = 80;
+	client_send(&c, body);
+	client_expect(&c, "503");
+	client_expect(&c, "no memory for this body");
+	client_expect(&c, "}\n");
+	assert_int_equal(handled_n, 0);
+	buf_clear(&c.in);
+	client_send(&c, body);
 	client_expect(&c, "200 OK");
 	client_close(&c);
 }
@@ -668,6 +700,7 @@ int main(void)
 		TEST(a_request_is_answered_and_the_connection_goes_on),
 		TEST(pipelined_requests_are_answered_in_order),
 		TEST(an_unknown_path_is_404_and_another_method_405_with_allow),
+		TEST(a_body_that_there_is_no_memory_for_is_refused_and_the_connection_goes_on),
 		TEST(a_body_above_the_limit_is_413_naming_the_limit),
 		TEST(a_chunked_body_above_the_limit_is_413),
 		TEST(a_body_where_none_is_taken_is_refused),

@@ -156,6 +156,8 @@ static void check_piece(struct http_request *r, size_t size)
 	else if (!route->body && r->server->body_bytes + size > r->server->o.bodies_max)
 		err_set(&e, E_LIMIT, "too many bodies are under way: %zu bytes of them are gathered at one time",
 			r->server->o.bodies_max);
+	else if (!route->body && !buf_try_reserve(&r->body, size))
+		err_set(&e, E_NO_MEMORY, "there is no memory for this body now; %zu bytes of it had come", r->body.size);
 	if (e.code != E_OK)
 		http_problem(r, &e);
 }

@@ -29,10 +29,20 @@ struct link_conn {
 	bool let_go;
 };
 
-static void *resize(void *old, size_t size)
+/* What we send has met its limits. */
+static void *resize_out(void *old, size_t size)
 {
 	if (size)
 		return mem_resize(old, size);
+	free(old);
+	return NULL;
+}
+
+/* How long a message is the other side says: where that is more than there is, it costs the connection, not the engine. */
+static void *resize_in(void *old, size_t size)
+{
+	if (size)
+		return realloc(old, size);
 	free(old);
 	return NULL;
 }
@@ -252,6 +262,10 @@ static int read_some(struct link_conn *c, const char **why)
 	ssize_t n;
 
 	part.iov_base = stream_in_space(&c->in, &room);
+	if (!part.iov_base) {
+		*why = "no memory";
+		return -1;
+	}
 	part.iov_len = room;
 	n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -319,7 +333,8 @@ struct link_conn *link_conn_open(struct loop *loop, int fd, const struct link_co
 	struct link_conn *c = NEW(struct link_conn);
 
 	*c = (struct link_conn){.loop = loop, .fd = fd, .events = events, .context = context};
-	c->in.resize = c->out.resize = resize;
+	c->in.resize = resize_in;
+	c->out.resize = resize_out;
 	c->read_at_ms = loop_now_ms(loop);
 	c->poll.data = c;
 	if (uv_poll_init(loop_uv(loop), &c->poll, fd) != 0)
