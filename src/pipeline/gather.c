@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GATHER_AGAIN_MS = 1000 };
+enum { GATHER_AGAIN_MS = 1000, GATHER_FAILURES_MAX = 10 };
 
 struct gather {
 	struct list link; /* in pipelines.gathers */
@@ -141,7 +141,12 @@ void gather_abandon_all(struct pipelines *ps)
 	list_each(&ps->gathers, at) gather_free(container_of(at, struct gather, link));
 }
 
-/* Space may return, and nothing is lost meanwhile. */
+/* Space may return, and nothing is lost meanwhile. A file that could not be written is written anew, some times. */
+static bool is_worth_another_try(const struct gather *g, struct run_step *s)
+{
+	return g->code == E_NO_SPACE || (g->code == E_IO && ++s->gather_failures < GATHER_FAILURES_MAX);
+}
+
 static void gather_later(struct run *r, int step, int64_t now_ms)
 {
 	r->steps[step].state = RUN_STEP_RUNNING;
@@ -179,7 +184,7 @@ static void gather_done(void *context)
 		gather_free(g);
 		return;
 	}
-	if (g->code == E_NO_SPACE) {
+	if (is_worth_another_try(g, &r->steps[g->step])) {
 		gather_later(r, g->step, queues_now(ps->queues));
 		gather_free(g);
 		return;

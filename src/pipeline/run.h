@@ -22,7 +22,8 @@ struct run_step {
 	bool saved; /* of a step that is one job: its end is durable, so its result can be read */
 	uint64_t total, completed, failed; /* of an `each` step: counted in memory, again after a restart */
 	char blob[BLOB_NAME_SIZE]; /* of an `each` step: its items, once they are gathered */
-	int64_t gather_at_ms; /* not before: the disk was full */
+	int64_t gather_at_ms; /* not before: the disk was full, or failed */
+	int gather_failures; /* in a row, of a disk that is not full */
 	int percent; /* as the handler says; -1: it does not */
 };
 

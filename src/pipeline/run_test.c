@@ -610,6 +610,44 @@ static void a_start_on_a_full_disk_is_refused_and_leaves_nothing(void **state)
 	assert_int_equal(rows(f, STORE_RUN), 0);
 }
 
+static void rename_blobs(struct fixture *f, const char *from, const char *to)
+{
+	char a[80], b[80];
+	snprintf(a, sizeof a, "%s%s", f->directory, from);
+	snprintf(b, sizeof b, "%s%s", f->directory, to);
+	assert_int_equal(rename(a, b), 0);
+}
+
+static void a_file_that_cannot_be_written_is_tried_again_and_at_last_the_run_fails(void **state)
+{
+	struct fixture *f = *state;
+	for (int comes_back = 1; comes_back >= 0; comes_back--) {
+		uint64_t run = start_mail(f);
+		struct job *parse = must_lease(f, "parse");
+		emit(f, parse, 1, "{}");
+		settle(f);
+		rename_blobs(f, "", "-away");
+		complete(f, parse, "{}");
+		complete(f, must_lease(f, "classify"), "{}");
+		for (int i = 0; i < 40; i++, f->now += 100)
+			settle(f);
+		expect_run(f, run, "running", 1, 0);
+		if (comes_back)
+			rename_blobs(f, "-away", "");
+		for (int i = 0; i < 100; i++, f->now += 100)
+			settle(f);
+		if (comes_back) {
+			complete(f, must_lease(f, "sum"), "{}");
+			settle(f);
+			expect_run(f, run, "completed", 1, 0);
+		} else {
+			expect_run(f, run, "failed", 1, 0);
+			assert_non_null(strstr(f->shown.data, "gathering its items: blob: open"));
+			rename_blobs(f, "-away", "");
+		}
+	}
+}
+
 static void a_run_goes_on_when_space_returns(void **state)
 {
 	struct fixture *f = *state;
@@ -814,6 +852,7 @@ int main(void)
 		TEST(when_one_branch_fails_the_other_is_cancelled),
 		TEST(a_start_on_a_full_disk_is_refused_and_leaves_nothing),
 		TEST(a_run_goes_on_when_space_returns),
+		TEST(a_file_that_cannot_be_written_is_tried_again_and_at_last_the_run_fails),
 		TEST(a_run_ends_the_same_whenever_the_engine_dies),
 		TEST(a_replayed_item_does_not_keep_its_run_waiting),
 		TEST(a_run_is_kept_for_a_week_after_its_end),
