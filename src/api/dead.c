@@ -48,7 +48,7 @@ struct showing {
 	struct http_request *request;
 	uint64_t id;
 	struct buf out, input, head;
-	bool found;
+	enum errcode code;
 	size_t attempts;
 };
 
@@ -83,15 +83,15 @@ static void read_dead(void *context, struct store_reader *reader)
 	struct showing *s = context;
 	struct job_view view;
 	struct store_range range = {.table = STORE_ATTEMPT, .id = s->id};
-	s->found =
-		store_reader_get(reader, STORE_DEAD, (struct store_key){.id = s->id}, &s->head, &s->input, NULL) == E_OK &&
-		job_view_decode(STORE_DEAD, s->id, buf_bytes(&s->head), &view, NULL) == E_OK;
-	if (!s->found)
+	s->code = store_reader_get(reader, STORE_DEAD, (struct store_key){.id = s->id}, &s->head, &s->input, NULL);
+	if (!s->code)
+		s->code = job_view_decode(STORE_DEAD, s->id, buf_bytes(&s->head), &view, NULL);
+	if (s->code)
 		return;
 	api_add_job(&s->out, &view, (struct bytes){0});
 	s->out.size--; /* the closing brace: more members follow */
 	buf_text(&s->out, ",\"history\":[");
-	store_reader_scan(reader, &range, add_attempt, s, NULL);
+	s->code = store_reader_scan(reader, &range, add_attempt, s, NULL);
 	buf_text(&s->out, "],\"input\":");
 	buf_add(&s->out, s->input.size ? s->input.data : "null", s->input.size ? s->input.size : 4);
 	buf_text(&s->out, "}");
@@ -103,10 +103,12 @@ static void answer_dead(void *context)
 	struct http_request *r = s->request;
 	if (r)
 		http_set_data(r, NULL, NULL);
-	if (r && s->found)
+	if (r && !s->code)
 		http_reply_json(r, 200, buf_bytes(&s->out));
 	else if (r)
-		api_fail(r, E_NOT_FOUND, "there is no such dead letter");
+		api_fail(r, s->code,
+			s->code == E_NOT_FOUND ? "there is no such dead letter" : "the dead letter cannot be read: %s",
+			err_word(s->code));
 	buf_fini(&s->out);
 	buf_fini(&s->input);
 	buf_fini(&s->head);

@@ -87,16 +87,17 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	buf_text(out, "}");
 }
 
-static bool add_stored(struct api *a, enum store_table table, uint64_t id, struct buf *out)
+static enum errcode add_stored(struct api *a, enum store_table table, uint64_t id, struct buf *out, struct err *e)
 {
 	scoped(buf_fini) struct buf head = {0}, body = {0};
 	struct job_view view;
-	if (a->store->ops->read(
-			a->store, table, (struct store_key){.id = id}, &head, table == STORE_DONE ? &body : NULL, NULL) != E_OK ||
-		job_view_decode(table, id, buf_bytes(&head), &view, NULL) != E_OK)
-		return false;
-	api_add_job(out, &view, view.state == JOB_COMPLETED ? buf_bytes(&body) : (struct bytes){0});
-	return true;
+	enum errcode code = a->store->ops->read(
+		a->store, table, (struct store_key){.id = id}, &head, table == STORE_DONE ? &body : NULL, e);
+	if (!code)
+		code = job_view_decode(table, id, buf_bytes(&head), &view, e);
+	if (!code)
+		api_add_job(out, &view, view.state == JOB_COMPLETED ? buf_bytes(&body) : (struct bytes){0});
+	return code;
 }
 
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e)
@@ -108,8 +109,11 @@ enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct er
 		api_add_job(out, &view, (struct bytes){0});
 		return E_OK;
 	}
-	if (add_stored(a, STORE_DONE, id, out) || add_stored(a, STORE_DEAD, id, out))
-		return E_OK;
+	enum errcode code = add_stored(a, STORE_DONE, id, out, e);
+	if (code == E_NOT_FOUND)
+		code = add_stored(a, STORE_DEAD, id, out, e);
+	if (code != E_NOT_FOUND)
+		return code;
 	char text[ID_TEXT_SIZE];
 	id_format(id, text);
 	return err_set(e, E_NOT_FOUND, "there is no job %s, or its result is no longer kept", text);

@@ -84,9 +84,13 @@ static void tell_stored(struct daemon *d, struct link_request *r, uint64_t id)
 		struct job_view view;
 		buf_clear(&head);
 		buf_clear(&body);
-		if (d->store->ops->read(d->store, tables[i], (struct store_key){.id = id}, &head, &body, &e) != E_OK ||
-			job_view_decode(tables[i], id, buf_bytes(&head), &view, &e) != E_OK)
+		enum errcode code = d->store->ops->read(d->store, tables[i], (struct store_key){.id = id}, &head, &body, &e);
+		if (code == E_NOT_FOUND)
 			continue;
+		if (code || job_view_decode(tables[i], id, buf_bytes(&head), &view, &e) != E_OK) {
+			link_refused(r, &e);
+			return;
+		}
 		struct link_outcome outcome = {id, view.state,
 			view.state == JOB_COMPLETED ? buf_bytes(&body) : (struct bytes){0},
 			view.state == JOB_COMPLETED ? NULL : &view.error};

@@ -73,10 +73,17 @@ static int run(struct daemon *d)
 	return exit_code;
 }
 
+/* A tree that lacks a member, because there was no memory for it, would be written down as if it were whole. */
+static void *json_memory(size_t size)
+{
+	return mem_resize(NULL, size);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = {0};
 	struct err e;
+	json_set_alloc_funcs(json_memory, free);
 	if (options_read(argc, argv, &d.options, &e) != E_OK)
 		return refuse(KEEPER_EXIT_USAGE, &e);
 	if (d.options.help) {

@@ -107,8 +107,9 @@ static enum errcode not_running(struct pipelines *ps, uint64_t run_id, struct er
 {
 	char text[ID_TEXT_SIZE];
 	id_format(run_id, text);
-	if (ps->store->ops->read(ps->store, STORE_RUN, (struct store_key){.id = run_id}, NULL, NULL, NULL) != E_OK)
-		return err_set(e, E_NOT_FOUND, "there is no run %s", text);
+	enum errcode code = ps->store->ops->read(ps->store, STORE_RUN, (struct store_key){.id = run_id}, NULL, NULL, e);
+	if (code)
+		return code == E_NOT_FOUND ? err_set(e, code, "there is no run %s", text) : code;
 	return err_set(e, E_STATE, "run %s: is over; only a running one can be cancelled", text);
 }
 

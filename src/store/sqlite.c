@@ -12,7 +12,7 @@
 
 struct sqlite_reader {
 	struct store_reader reader;
-	struct sqlite_db *db;
+	struct sqlite_store *store;
 };
 
 static struct sqlite_store *store_of(struct store *s)
@@ -47,21 +47,31 @@ static void sqlite_commit(
 
 /* ── reading ── */
 
+/* See store.h, rule 5. */
+static enum errcode looked(struct sqlite_store *s, enum errcode code)
+{
+	if (code && code != E_NOT_FOUND)
+		atomic_store(&s->dead, true);
+	return code;
+}
+
 static enum errcode reader_get(struct store_reader *r, enum store_table table, struct store_key key, struct buf *head,
 	struct buf *body, struct err *e)
 {
-	return db_get(((struct sqlite_reader *)r)->db, table, key, head, body, e);
+	struct sqlite_store *s = ((struct sqlite_reader *)r)->store;
+	return looked(s, db_get(&s->reader_db, table, key, head, body, e));
 }
 
 static enum errcode reader_scan(
 	struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e)
 {
-	return db_scan(((struct sqlite_reader *)r)->db, range, visit, context, e);
+	struct sqlite_store *s = ((struct sqlite_reader *)r)->store;
+	return looked(s, db_scan(&s->reader_db, range, visit, context, e));
 }
 
 static void read_all(struct sqlite_store *s, struct request_list *asked)
 {
-	struct sqlite_reader reader = {{reader_get, reader_scan}, &s->reader_db};
+	struct sqlite_reader reader = {{reader_get, reader_scan}, s};
 	struct request_list one;
 	for (struct request *r; (r = request_list_take(asked));) {
 		reader_do(container_of(r, struct reader_request, request), &reader.reader);
@@ -115,7 +125,7 @@ static void sqlite_query(
 static enum errcode sqlite_scan(
 	struct store *s, const struct store_range *range, store_visit *visit, void *context, struct err *e)
 {
-	return db_scan(&store_of(s)->loop_db, range, visit, context, e);
+	return looked(store_of(s), db_scan(&store_of(s)->loop_db, range, visit, context, e));
 }
 
 static enum errcode sqlite_load(
@@ -127,7 +137,7 @@ static enum errcode sqlite_load(
 static enum errcode sqlite_read(
 	struct store *s, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e)
 {
-	return db_get(&store_of(s)->loop_db, table, key, head, body, e);
+	return looked(store_of(s), db_get(&store_of(s)->loop_db, table, key, head, body, e));
 }
 
 /* ── without threads ── */

@@ -59,6 +59,7 @@ enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
 	char sql[400];
 	*d = (struct sqlite_db){0};
+	db_set_memory();
 	if (sqlite3_open_v2(path, &d->db, flags, o->vfs) != SQLITE_OK) {
 		enum errcode code = db_error(d, path, e);
 		db_close(d);

@@ -36,6 +36,7 @@ struct sqlite_db {
 	sqlite3_stmt *begin, *commit, *rollback, *epoch;
 };
 
+void db_set_memory(void); /* sqlite_memory.c; does nothing once SQLite is in use */
 /* `writer`: may create the file. E_IO, E_NO_SPACE, E_INVALID (not a database), E_STATE (of a newer format). */
 enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_options *o, bool writer, struct err *e);
 void db_close(struct sqlite_db *d); /* fine when it was never opened (zeroed) */

@@ -13,6 +13,7 @@
  *  3 Group commit: the writer takes every batch that waits; those of one turn of the loop reach it together, when the turn
  *    ends. A row's bytes are copied into the batch when added.
  *  4 The epoch: open() raises it in the store; a commit under an older epoch is refused (E_FENCE) for ever after.
+ *  5 A read that fails otherwise than with E_NOT_FOUND makes the store dead: whatever was decided on it is never committed.
  * Implementations: memory.c (template, test double), sqlite.c. The contract test (store_contract_test.c) runs on both. */
 #pragma once
 #include "base/bytes.h"

@@ -327,6 +327,27 @@ static void after_a_failed_write_or_fsync_the_store_is_dead_and_recovers_from_di
 	}
 }
 
+/* Whoever asks takes "cannot be read" for "is not there" somewhere; what follows from that must not be written down. */
+static void after_a_read_that_failed_nothing_is_committed_any_more(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+	struct store_stats st;
+	scoped(buf_fini) struct buf body = {0};
+	assert_int_equal(open_store(f, "FULL", &e), E_OK);
+	run_short(f);
+	powercut_fail_reads(true);
+	assert_int_equal(f->s->ops->read(f->s, STORE_JOB, (struct store_key){.id = 1}, NULL, &body, NULL), E_IO);
+	powercut_fail_reads(false);
+	f->s->ops->stats(f->s, &st);
+	assert_true(st.dead);
+	send_batch(f, 10);
+	store_flush(f->s);
+	assert_int_equal(f->code[10], E_IO);
+	f->sent = 10;
+	check_files(f);
+}
+
 static void a_store_that_cannot_be_opened_says_why(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +372,7 @@ int main(void)
 		TEST(with_synchronous_normal_this_very_test_finds_losses),
 		TEST(a_full_disk_at_any_operation_is_said_and_the_store_goes_on),
 		TEST(after_a_failed_write_or_fsync_the_store_is_dead_and_recovers_from_disk),
+		TEST(after_a_read_that_failed_nothing_is_committed_any_more),
 		TEST(a_store_that_cannot_be_opened_says_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ static void (*changing)(void *context);
 static void *changing_context;
 static uint64_t operations, fail_from, fail_until;
 static enum fault fail_how;
+static bool reads_fail;
 
 static void forget_changes(struct disk_file *f)
 {
@@ -57,6 +58,7 @@ void powercut_forget(void)
 {
 	list_each(&files, l) forget_file(container_of(l, struct disk_file, link));
 	operations = fail_from = fail_until = 0;
+	reads_fail = false;
 	changing = NULL;
 }
 
@@ -166,6 +168,8 @@ static int x_close(sqlite3_file *file)
 
 static int x_read(sqlite3_file *f, void *data, int size, sqlite3_int64 offset)
 {
+	if (reads_fail)
+		return SQLITE_IOERR_READ;
 	return CALL(f, xRead, data, size, offset);
 }
 
@@ -312,6 +316,11 @@ static void survive(struct buf *image, const struct disk_file *f, enum cut cut, 
 		else if (c->offset >= 0 && (cut == CUT_REORDER ? next_random(random) & 1 : cut == CUT_TEAR && i == whole))
 			apply_torn(image, c, cut == CUT_TEAR, random);
 	}
+}
+
+void powercut_fail_reads(bool fail)
+{
+	reads_fail = fail;
 }
 
 void powercut_leave(const char *directory, enum cut cut, uint64_t seed)

@@ -2,7 +2,7 @@
  *
  * It keeps, per file, the content as of its last fsync and every write and truncation since. A cut leaves the former, and of
  * the latter whatever the drive had come to: nothing, all, the first few with the last one torn, or any of them. It also fails
- * the n-th write, fsync or truncation on demand. One thread. */
+ * the n-th write, fsync or truncation on demand, and reads. One thread. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,5 +17,6 @@ void powercut_watch(void (*changing)(void *context), void *context);
 uint64_t powercut_operations(void); /* writes, fsyncs, truncations so far */
 void powercut_fail(
 	uint64_t operation, unsigned times, enum fault fault); /* the operation of that number, and those after it */
+void powercut_fail_reads(bool fail); /* from now on */
 /* Writes what each file would hold after a cut now into `directory`, by the files' base names. `seed`: of TEAR and REORDER. */
 void powercut_leave(const char *directory, enum cut cut, uint64_t seed);
