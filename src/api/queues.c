@@ -126,7 +126,7 @@ static void set_paused(struct api *a, struct http_request *r, bool paused)
 		return;
 	}
 	struct queue *q = queues_get(a->queues, namespace, capability);
-	queue_pause(q, paused);
+	queue_pause(q, paused, NULL, NULL);
 	answer(a, r, q);
 }
 

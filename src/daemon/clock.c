@@ -19,7 +19,9 @@ void clock_tick(void *daemon)
 	int64_t next = queues_tick(d->queues, now);
 	pipelines_tick(d->pipelines, now);
 	int64_t wait = next - now;
-	loop_timer_set(d->tick, wait < 1 ? 1 : wait > TICK_MAX_MS ? TICK_MAX_MS : wait);
+	wait = wait < 1 ? 1 : wait > TICK_MAX_MS ? TICK_MAX_MS : wait;
+	d->tick_at_ms = now + wait;
+	loop_timer_set(d->tick, wait);
 }
 
 static void supervise(void *context)
@@ -67,6 +69,16 @@ void clock_wake_dispatch(void *daemon, int64_t at_ms)
 {
 	struct daemon *d = daemon;
 	wake(d, d->deliver, &d->deliver_at_ms, at_ms);
+}
+
+void clock_wake_queues(void *daemon, int64_t at_ms)
+{
+	struct daemon *d = daemon;
+	int64_t wait = at_ms - clock_now(d);
+	if (at_ms >= d->tick_at_ms)
+		return;
+	d->tick_at_ms = at_ms;
+	loop_timer_set(d->tick, wait < 0 ? 0 : wait);
 }
 
 void clock_wake_supervisor(void *daemon, int64_t at_ms)

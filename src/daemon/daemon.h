@@ -49,7 +49,8 @@ struct daemon {
 	struct link_clients *clients;
 
 	struct loop_timer *tick, *supervise, *deliver, *recover; /* queue and runs; supervisor; dispatch; end of recovery */
-	int64_t supervise_at_ms, deliver_at_ms; /* when those timers fire; 0: they are off */
+	int64_t tick_at_ms; /* when that timer fires */
+	int64_t supervise_at_ms, deliver_at_ms; /* the same; 0: they are off */
 	struct message turn; /* dispatch_turn at the end of the loop's turn */
 	bool turn_wanted;
 	int64_t started_at_ms;
@@ -69,6 +70,7 @@ void clock_open(struct daemon *d);
 void clock_close(struct daemon *d);
 void clock_tick(void *daemon); /* of queues and runs; sets its own timer */
 void clock_want_turn(void *daemon);
+void clock_wake_queues(void *daemon, int64_t at_ms);
 void clock_wake_dispatch(void *daemon, int64_t at_ms);
 void clock_wake_supervisor(void *daemon, int64_t at_ms);
 int64_t clock_now(void *daemon);

@@ -40,6 +40,21 @@
 												":" DURATION("the longest wait; 5m") ",\"keep_results\":" DURATION(                              \
 													"how long a result can be asked for; 7d")
 
+#define OBJECT(about, properties)                                                                                      \
+	"{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"" about "\",\"properties\":{" properties "}}"
+#define NUMBER(type, low, high, about)                                                                                 \
+	"{\"type\":\"" type "\",\"minimum\":" low ",\"maximum\":" high ",\"description\":\"" about "\"}"
+#define CONCURRENCY "\"concurrency\":" NUMBER("integer", "1", "1000000", "in workers' hands at once; any number")
+#define RATE		"\"rate\":" NUMBER("number", "0.001", "1000000", "given out a second; any number")
+#define BURST		"\"burst\":" NUMBER("integer", "1", "1000000", "given out at once after a pause; the rate, rounded up")
+#define LIMIT		CONCURRENCY "," RATE "," BURST
+#define LENGTH		"\"max_length\":" NUMBER("integer", "1", "50000000", "waiting; one more is refused with 429; any number")
+#define KEY_LIMIT	"\"key\":" OBJECT("of each key; none", LIMIT)
+#define FLOW		"\"limits\":" OBJECT("of the queue; none", LIMIT "," LENGTH "," KEY_LIMIT)
+#define SPACE_FLOW	"\"limits\":" OBJECT("of all its queues together; none", LIMIT "," LENGTH)
+#define WEIGHT		"\"weight\":" NUMBER("integer", "1", "1000", "its share of workers that serve several namespaces; 1")
+#define NAMESPACE	"\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," WEIGHT "," SPACE_FLOW
+
 /* worker_schema and pipeline_schema stand in the places of %s. */
 static const char format[] =
 	"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"reeve.yaml\","
@@ -63,12 +78,15 @@ static const char format[] =
 	"those of this program; relative to this file\",\"items\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
 	"3000}},"
 	"\"jobs\":{\"type\":\"object\",\"description\":\"of every queue that says nothing "
-	"else\",\"additionalProperties\":false,\"properties\":{" LIMITS "}},"
+	"else\",\"additionalProperties\":false,\"properties\":{" LIMITS "," FLOW "}},"
 	"\"queues\":{\"type\":\"array\",\"description\":\"what is different for one "
 	"capability\",\"maxItems\":4096,\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
 	"\"required\":[\"capability\"],\"properties\":{\"namespace\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":"
 	"128},"
-	"\"capability\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," LIMITS "}}},"
+	"\"capability\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," LIMITS "," FLOW "}}},"
+	"\"namespaces\":{\"type\":\"array\",\"maxItems\":4096,\"items\":{\"type\":\"object\",\"additionalProperties\":"
+	"false,"
+	"\"required\":[\"name\"],\"properties\":{" NAMESPACE "}}},"
 	"\"workers\":{\"type\":\"array\",\"maxItems\":4096,\"items\":%s},"
 	"\"pipelines\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"if\":{\"type\":\"object\"},\"then\":%s,"
 	"\"else\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}},\"description\":\"a pipeline, or the name of a "
@@ -100,6 +118,19 @@ static void read_duration(const json_t *object, const char *name, int64_t *ms)
 		units_duration(bytes_of(text), ms, NULL); /* the schema's format has checked it */
 }
 
+/* `at` is the JSON pointer of object. */
+static enum errcode read_flow(
+	const struct config *c, const char *at, const json_t *object, struct flow_limits *out, struct err *e)
+{
+	char place[96] = "", pointer[192];
+	struct err why;
+	const json_t *limits = member(object, "limits");
+	if (!limits || flow_limits_read(limits, out, place, &why) == E_OK)
+		return E_OK;
+	snprintf(pointer, sizeof pointer, "%s/limits%s", at, place);
+	return config_error(c, pointer, e, "%s", why.text);
+}
+
 static void read_limits(const json_t *object, struct queue_limits *l)
 {
 	if (member(object, "max_attempts"))
@@ -112,8 +143,9 @@ static void read_limits(const json_t *object, struct queue_limits *l)
 	read_duration(object, "keep_results", &l->keep_results_ms);
 }
 
-static void read_queues(struct settings *s, const json_t *queues)
+static enum errcode read_queues(struct settings *s, const struct config *c, struct err *e)
 {
+	const json_t *queues = member(config_json(c), "queues");
 	s->queues = mem_new(json_array_size(queues) * sizeof *s->queues);
 	for (size_t i = 0; i < json_array_size(queues); i++) {
 		const json_t *from = json_array_get(queues, i);
@@ -123,7 +155,31 @@ static void read_queues(struct settings *s, const json_t *queues)
 		q->capability = mem_text(json_string_value(member(from, "capability")));
 		q->limits = s->jobs;
 		read_limits(from, &q->limits);
+		char at[48];
+		snprintf(at, sizeof at, "/queues/%zu", i);
+		enum errcode code = read_flow(c, at, from, &q->limits.flow, e);
+		if (code)
+			return code;
 	}
+	return E_OK;
+}
+
+static enum errcode read_namespaces(struct settings *s, const struct config *c, struct err *e)
+{
+	const json_t *namespaces = member(config_json(c), "namespaces");
+	s->namespaces = mem_new(json_array_size(namespaces) * sizeof *s->namespaces);
+	for (size_t i = 0; i < json_array_size(namespaces); i++) {
+		const json_t *from = json_array_get(namespaces, i), *weight = member(from, "weight");
+		struct namespace_setting *n = &s->namespaces[s->namespace_n++];
+		char at[48];
+		n->name = mem_text(json_string_value(member(from, "name")));
+		n->weight = weight ? (uint32_t)json_integer_value(weight) : 1;
+		snprintf(at, sizeof at, "/namespaces/%zu", i);
+		enum errcode code = read_flow(c, at, from, &n->limits, e);
+		if (code)
+			return code;
+	}
+	return E_OK;
 }
 
 static bool same_id(const struct settings *s, const struct worker *w)
@@ -276,9 +332,15 @@ static enum errcode read_all(struct settings *s, const struct options *o, const 
 		units_duration(bytes_of(keep), &s->blob_keep_unused_ms, NULL);
 	read_places(s, o, root);
 	read_limits(member(root, "jobs"), &s->jobs);
-	read_queues(s, member(root, "queues"));
+	enum errcode code = read_flow(c, "/jobs", member(root, "jobs"), &s->jobs.flow, e);
+	if (!code)
+		code = read_queues(s, c, e);
+	if (!code)
+		code = read_namespaces(s, c, e);
+	if (code)
+		return code;
 	read_packages(s, member(root, "packages"));
-	enum errcode code = read_workers(s, c, e);
+	code = read_workers(s, c, e);
 	return code ? code : read_pipelines(s, c, e);
 }
 
@@ -328,6 +390,9 @@ void settings_free(struct settings *s)
 		free(s->queues[i].namespace);
 		free(s->queues[i].capability);
 	}
+	for (size_t i = 0; i < s->namespace_n; i++)
+		free(s->namespaces[i].name);
+	free(s->namespaces);
 	for (size_t i = 0; s->packages[i]; i++)
 		free(s->packages[i]);
 	free(s->workers);

@@ -23,6 +23,12 @@ struct queue_setting {
 	struct queue_limits limits;
 };
 
+struct namespace_setting {
+	char *name;
+	struct flow_limits limits;
+	uint32_t weight;
+};
+
 struct settings {
 	char node[64];
 	char data_dir[PATH_MAX], socket[256];
@@ -37,6 +43,8 @@ struct settings {
 	size_t pipeline_n;
 	struct queue_setting *queues;
 	size_t queue_n;
+	struct namespace_setting *namespaces;
+	size_t namespace_n;
 	char *packages[SETTINGS_PACKAGES_MAX + 1]; /* directories, NULL last; configured ones first */
 };
 

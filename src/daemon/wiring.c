@@ -30,6 +30,11 @@ static void on_ready(void *context, struct queue *q)
 	dispatch_ready(d->dispatch, q);
 }
 
+static void on_wake(void *context, int64_t at_ms)
+{
+	clock_wake_queues(context, at_ms);
+}
+
 static void on_revoke(void *context, struct job *j, enum revoke_reason why)
 {
 	struct daemon *d = context;
@@ -71,9 +76,27 @@ static void on_lost(void *context, enum errcode code)
 	_exit(EXIT_FAILURE);
 }
 
+static void set_default(void *context, struct queue *q)
+{
+	queue_set_limits(q, context);
+}
+
+static void unlimit(void *context, const struct namespace_info *n)
+{
+	namespace_configure(((struct daemon *)context)->queues, n->name, &(struct flow_limits){0}, 1);
+}
+
+/* What a file that was read again no longer says is as if it had never been said. */
 void daemon_set_limits(struct daemon *d, const struct settings *s)
 {
+	struct queue_limits defaults = s->jobs;
 	queues_set_limits(d->queues, &s->jobs);
+	queues_each(d->queues, set_default, &defaults);
+	namespaces_each(d->queues, unlimit, d);
+	for (size_t i = 0; i < s->namespace_n; i++) {
+		const struct namespace_setting *n = &s->namespaces[i];
+		namespace_configure(d->queues, bytes_of(n->name), &n->limits, n->weight);
+	}
 	for (size_t i = 0; i < s->queue_n; i++) {
 		const struct queue_setting *q = &s->queues[i];
 		queue_set_limits(queues_get(d->queues, bytes_of(q->namespace), bytes_of(q->capability)), &q->limits);
@@ -84,6 +107,7 @@ static void open_queues(struct daemon *d)
 {
 	struct queue_hooks hooks = {.context = d,
 		.ready = on_ready,
+		.wake = on_wake,
 		.revoke = on_revoke,
 		.item = on_item,
 		.ending = on_ending,

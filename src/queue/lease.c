@@ -24,6 +24,7 @@ static void lease_new(struct queues *qs, struct job *j, uint64_t fence, void *ho
 			heap_put(&qs->timeouts, &l->timeout, j->more->deadline_ms, j->id);
 	}
 	queues_set_state(j, JOB_PROCESSING);
+	flow_enter(j);
 	j->lease = l;
 	j->holder = holder;
 	j->link = (struct list){0};
@@ -39,11 +40,14 @@ struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder)
 {
 	struct queues *qs = q->qs;
 	queues_touch(qs, now_ms);
-	if (q->paused)
+	if (!flow_open(q))
 		return NULL;
 	for (struct job *j; (j = order_first(q, qs->now_ms));) {
+		if (!flow_key_open(j))
+			continue;
 		order_take(q, j);
 		if (!expired(j, qs->now_ms)) {
+			flow_spend(j);
 			lease_new(qs, j, next_fence(qs, j), holder);
 			return j;
 		}

@@ -69,7 +69,7 @@ static bool load_key(void *context, const struct store_row *row)
 
 static bool load_setting(void *context, const struct store_row *row)
 {
-	pause_load(((struct load *)context)->qs, row->key.text);
+	setting_load(context, row->key.text, row->body);
 	return true;
 }
 
@@ -118,7 +118,8 @@ enum errcode queues_load(struct queues *qs, int64_t now_ms, struct err *e)
 	static const struct {
 		enum store_table table;
 		store_visit *visit;
-	} steps[] = {{STORE_JOB, load_job}, {STORE_DEAD, load_dead}, {STORE_KEY, load_key}, {STORE_SETTING, load_setting}};
+	} steps[] = {{STORE_JOB, load_job}, {STORE_DEAD, load_dead}, {STORE_KEY, load_key}};
+	static const struct store_range settings = {.table = STORE_SETTING, .bodies = true};
 	struct err own = {0};
 	struct load l = {.qs = qs, .e = e ? e : &own};
 	queues_touch(qs, now_ms);
@@ -127,7 +128,11 @@ enum errcode queues_load(struct queues *qs, int64_t now_ms, struct err *e)
 		if (code || l.code)
 			return code ? code : l.code;
 	}
-	enum errcode code = load_items(&l);
+	enum errcode code = qs->store->ops->scan(qs->store, &settings, load_setting, qs, l.e);
+	if (!code)
+		code = load_items(&l);
+	if (qs->store->epoch > 1)
+		qs->drained_at_ms = qs->now_ms;
 	queues_each(qs, sort_queue, NULL);
 	return code ? code : load_last_ids(&l);
 }

@@ -73,9 +73,9 @@ static void put_before(struct queue *q, struct lane *lane, struct list *next, st
 	list_append(next, &j->link);
 	if (lane->tenant)
 		lane->tenant->pending++;
-	if (empty)
+	if (empty && !(lane->tenant && lane->tenant->aside.next))
 		lane_enter(q, j->priority, lane);
-	else if (first)
+	else if (first && lane->turn.next)
 		lane_aged(&q->levels[j->priority], lane);
 }
 
@@ -186,15 +186,41 @@ struct job *order_first(const struct queue *q, int64_t now_ms)
 	return best ? first_of(container_of(best->turns.next, struct lane, turn)) : NULL;
 }
 
+static void older(int64_t *at, const struct job *j)
+{
+	if (!*at || j->submitted_at_ms < *at)
+		*at = j->submitted_at_ms;
+}
+
 int64_t order_oldest_at_ms(const struct queue *q)
 {
 	int64_t at = 0;
-	for (unsigned left = q->nonempty; left; left &= left - 1) {
-		const struct job *j = oldest(&q->levels[__builtin_ctz(left)]);
-		if (!at || j->submitted_at_ms < at)
-			at = j->submitted_at_ms;
+	for (unsigned left = q->nonempty; left; left &= left - 1)
+		older(&at, oldest(&q->levels[__builtin_ctz(left)]));
+	list_each((struct list *)&q->aside, l)
+	{
+		const struct tenant *t = container_of(l, struct tenant, aside);
+		for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
+			if (t->lanes[p] && !list_empty(&t->lanes[p]->jobs))
+				older(&at, first_of(t->lanes[p]));
 	}
 	return at;
+}
+
+/* ── a key at its limit ── */
+
+void order_step_aside(struct tenant *t)
+{
+	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
+		if (t->lanes[p] && t->lanes[p]->turn.next)
+			lane_leave(t->queue, p, t->lanes[p]);
+}
+
+void order_step_in(struct tenant *t)
+{
+	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
+		if (t->lanes[p] && !list_empty(&t->lanes[p]->jobs))
+			lane_enter(t->queue, p, t->lanes[p]);
 }
 
 /* ── after a restart ── */

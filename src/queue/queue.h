@@ -22,6 +22,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "job/job.h"
+#include "queue/limit.h"
 #include "store/store.h"
 
 #include <stdint.h>
@@ -69,6 +70,7 @@ enum revoke_reason { REVOKE_CANCELLED, REVOKE_TIMEOUT, REVOKE_LEASE };
 struct queue_hooks { /* set once by the wiring; any may be NULL; all are called on the loop thread */
 	void *context;
 	void (*ready)(void *context, struct queue *q); /* a job can be leased now */
+	void (*wake)(void *context, int64_t at_ms); /* call queues_tick then, if not before: a rate has a token */
 	void (*revoke)(
 		void *context, struct job *j, enum revoke_reason why); /* its handler should stop; the fence is void already */
 	/* A new item, before it is committed. The pipeline adds the job it becomes to the same batch; its id goes to *becomes. */
@@ -93,6 +95,7 @@ struct queue_limits { /* of one capability; set by the wiring from configuration
 	int max_crashes; /* default 3: then a dead letter */
 	int64_t timeout_ms; /* default of one attempt */
 	int64_t keep_results_ms; /* default 7 days */
+	struct flow_limits flow; /* default none; in force unless queue_set_flow set others */
 };
 
 struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_seed, const struct queue_hooks *hooks);
@@ -122,6 +125,13 @@ struct submit_reply {
 };
 enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size_t n, int64_t now_ms,
 	void (*done)(void *context, const struct submit_reply *reply), void *context, struct err *e);
+/* Why the last queues_submit was E_LIMIT, when a length was the reason; otherwise NULL. */
+struct submit_refusal {
+	struct bytes namespace, capability; /* capability empty: the namespace is full */
+	uint64_t length, max_length, asked;
+	int64_t retry_after_ms;
+};
+const struct submit_refusal *queues_refusal(const struct queues *qs);
 /* As a part of another batch: inside the hooks `item` and `ending` (the queue commits that batch), or in a batch of the
  * caller's that it then hands to queues_commit. Leasable when the batch is durable. */
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms);
@@ -184,19 +194,64 @@ enum errcode queue_move(struct queues *qs, uint64_t id, const struct job_move *t
 enum errcode queue_replay(
 	struct queues *qs, uint64_t dead_id, int64_t now_ms, queue_done *done, void *context, struct err *e);
 enum errcode queue_purge(struct queues *qs, uint64_t dead_id, queue_done *done, void *context, struct err *e);
-void queue_pause(struct queue *q, bool paused); /* durable (STORE_SETTING) */
+/* Settings that outlive the engine (STORE_SETTING). In force at once; `done` (may be NULL) when durable. */
+void queue_pause(struct queue *q, bool paused, queue_done *done, void *context);
+void namespace_pause(struct queues *qs, struct bytes name, bool paused, queue_done *done, void *context);
+void queues_pause(struct queues *qs, bool paused, queue_done *done, void *context); /* all of them */
+bool queues_paused(const struct queues *qs);
+/* In the place of the configured ones, as a whole; set NULL: those again. */
+void queue_set_flow(struct queue *q, const struct flow_limits *set, queue_done *done, void *context);
+void namespace_set_flow(
+	struct queues *qs, struct bytes name, const struct flow_limits *set, queue_done *done, void *context);
+/* From the configuration. weight: its share of a worker that serves several namespaces. */
+void namespace_configure(struct queues *qs, struct bytes name, const struct flow_limits *limits, uint32_t weight);
 
 /* Due jobs, retries of what a full disk held up, timeouts, expiries, old results (a bounded number a call). Returns when to be called next. */
 int64_t queues_tick(struct queues *qs, int64_t now_ms);
 
+/* What holds back the jobs of a queue that could be given out. */
+enum queue_block {
+	BLOCK_NONE, /* nothing, or none waits */
+	BLOCK_PAUSED,
+	BLOCK_NAMESPACE_PAUSED,
+	BLOCK_ALL_PAUSED,
+	BLOCK_CONCURRENCY, /* each with its rate behind it */
+	BLOCK_RATE,
+	BLOCK_NAMESPACE_CONCURRENCY,
+	BLOCK_NAMESPACE_RATE,
+	BLOCK_KEYS, /* each key by its own limit */
+};
+const char *queue_block_word(enum queue_block block); /* "namespace_rate"; NULL: BLOCK_NONE */
+
 struct queue_info {
 	struct bytes namespace, capability;
 	uint64_t pending, scheduled, processing, failed, completed_total, failed_total, crashed_total, duplicates_total;
-	uint64_t keys; /* that have a live job */
+	uint64_t keys, keys_blocked; /* that have a live job; of them at their limit */
+	enum queue_block blocked;
+	int64_t opens_at_ms; /* of a rate: when it has its next token */
+	struct flow_limits flow;
+	bool flow_set; /* not the configured ones */
 	int64_t oldest_at_ms; /* submitted_at of the oldest pending, 0 when none */
 	bool paused;
 };
 void queue_get_info(const struct queue *q, struct queue_info *out);
+struct queue_key {
+	struct bytes key; /* borrowed until the next change */
+	uint64_t pending, processing;
+	enum gate_state state;
+};
+/* The keys with the most pending jobs, most first, then by name; how many there are in `out`. Looks at all keys. */
+size_t queue_top_keys(const struct queue *q, struct queue_key *out, size_t max);
+
+struct namespace_info {
+	struct bytes name;
+	uint64_t queues, pending, scheduled, processing;
+	uint32_t weight;
+	bool paused, flow_set;
+	struct flow_limits flow;
+};
+void namespaces_each(struct queues *qs, void (*visit)(void *context, const struct namespace_info *info), void *context);
+uint32_t queue_weight(const struct queue *q); /* of its namespace */
 /* The live jobs of one batch by their state. */
 struct job_counts {
 	uint64_t scheduled, pending, processing;

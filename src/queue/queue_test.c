@@ -434,14 +434,14 @@ static void a_paused_queue_gives_nothing_out_also_after_a_restart(void **state)
 {
 	struct fixture *f = *state;
 	submit(f, 5);
-	queue_pause(f->q, true);
+	queue_pause(f->q, true, NULL, NULL);
 	settle(f);
 	assert_null(lease(f));
 	crash_and_restart(f);
 	assert_null(lease(f));
 	assert_true(info(f).paused);
 	int before = f->ready_n;
-	queue_pause(f->q, false);
+	queue_pause(f->q, false, NULL, NULL);
 	assert_int_equal(f->ready_n, before + 1);
 	assert_non_null(lease(f));
 }

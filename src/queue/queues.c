@@ -30,6 +30,7 @@ struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_se
 	list_init(&qs->held);
 	list_init(&qs->cancels);
 	list_init(&qs->inputs);
+	list_init(&qs->spaces);
 	return qs;
 }
 
@@ -81,9 +82,11 @@ void queues_free(struct queues *qs)
 	heap_fini(&qs->due);
 	heap_fini(&qs->timeouts);
 	heap_fini(&qs->expiries);
+	heap_fini(&qs->wakes);
 	for (size_t i = 0; i < qs->room; i++)
 		queue_free(qs->table[i]);
 	free(qs->table);
+	spaces_free(qs);
 	for (size_t i = 0; i < qs->groups.room; i++)
 		free(qs->groups.slots[i].value);
 	idmap_fini(&qs->groups);
@@ -146,7 +149,10 @@ static struct queue *queue_new(struct queues *qs, uint64_t hash, struct bytes na
 	q->qs = qs;
 	q->hash = hash;
 	q->limits = qs->limits;
+	q->flow = qs->limits.flow;
+	q->space = space_get(qs, namespace);
 	order_init(q);
+	list_init(&q->aside);
 	memcpy(q->name, namespace.data, namespace.size);
 	memcpy(q->name + namespace.size, capability.data, capability.size);
 	q->info.namespace = (struct bytes){q->name, namespace.size};
@@ -182,11 +188,7 @@ struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes
 void queues_set_limits(struct queues *qs, const struct queue_limits *limits)
 {
 	qs->limits = *limits;
-}
-
-void queue_set_limits(struct queue *q, const struct queue_limits *limits)
-{
-	q->limits = *limits;
+	qs->bounded |= limits->flow.max_length > 0;
 }
 
 struct bytes queue_capability(const struct queue *q)
@@ -220,16 +222,27 @@ struct job *queues_job_new(struct queues *qs, uint64_t id, struct queue *q)
 	j->id = id;
 	j->queue = q;
 	j->state = JOB_SETTLING;
+	q->arriving++;
+	q->space->length++;
 	index_put(&qs->live, j);
 	return j;
+}
+
+static void arrived(struct queue *q)
+{
+	q->arriving--;
+	q->space->length--;
 }
 
 void queues_job_free(struct queues *qs, struct job *j)
 {
 	assert(j->state == JOB_SETTLING);
+	flow_leave(j);
 	index_remove(&qs->live, j);
 	if (j->flags & JOB_DURABLE)
 		j->queue->info.processing--;
+	else
+		arrived(j->queue);
 	input_drop(qs, j->input);
 	group_leave(qs, j);
 	if (j->more) {
@@ -258,19 +271,28 @@ static uint64_t *counter(struct job *j)
 	return j->state == JOB_PENDING ? &i->pending : j->state == JOB_SCHEDULED ? &i->scheduled : &i->processing;
 }
 
+static bool waits(const struct job *j)
+{
+	return j->state == JOB_PENDING || j->state == JOB_SCHEDULED;
+}
+
 void queues_set_state(struct job *j, enum job_state state)
 {
 	struct group *g = j->more ? j->more->group : NULL;
 	if (j->flags & JOB_DURABLE) {
 		--*counter(j);
+		j->queue->space->length -= waits(j);
 		if (g)
 			--*group_counter(g, j->state);
 	} else if (state == JOB_SETTLING) {
 		return;
+	} else {
+		arrived(j->queue);
 	}
 	j->flags |= JOB_DURABLE;
 	j->state = (uint8_t)state;
 	++*counter(j);
+	j->queue->space->length += waits(j);
 	if (g)
 		++*group_counter(g, j->state);
 }
@@ -300,6 +322,7 @@ int64_t queues_expires_at(const struct job *j)
 void queues_place(struct queues *qs, struct job *j, bool back_to_its_place)
 {
 	j->holder = NULL;
+	flow_leave(j);
 	if (queues_expires_at(j))
 		heap_put(&qs->expiries, &j->more->expiry, queues_expires_at(j), j->id);
 	if (j->due_at_ms > qs->now_ms) {
@@ -312,6 +335,5 @@ void queues_place(struct queues *qs, struct job *j, bool back_to_its_place)
 		order_return(j->queue, j);
 	else
 		order_append(j->queue, j);
-	if (qs->hooks.ready && !j->queue->paused)
-		qs->hooks.ready(qs->hooks.context, j->queue);
+	flow_ready(j->queue);
 }

@@ -8,7 +8,7 @@
  *   change.c commit, and again when disk is full  attempt.c an attempt failed: again, or a dead letter
  *   key.c    keys in use                          item.c    items and checkpoints
  *   unique.c who holds the key of a unique job    prune.c   old results go
- *   group.c  live jobs of a batch, counted        cancel.c  dead.c  load.c  tick.c  view.c  pause.c */
+ *   group.c  live jobs of a batch, counted        cancel.c  dead.c  load.c  tick.c  view.c */
 #pragma once
 #include "base/heap.h"
 #include "base/idmap.h"
@@ -35,6 +35,7 @@ enum { /* struct job.flags */
 	JOB_DURABLE = 1, /* its submit is committed */
 	JOB_ENDING = 4, /* settling, and over when that has come back */
 	JOB_CANCEL_LATER = 2, /* as soon as the commit that is under way has come back */
+	JOB_PLACE = 8, /* it holds a place in its gates: from its lease until it waits again or is over */
 };
 
 struct lane { /* pending jobs of one priority and one key, or without a key, in order of (due_at_ms, id) */
@@ -50,12 +51,14 @@ struct level { /* one priority */
 	struct lane plain;
 };
 
-struct tenant { /* whose jobs: one key of one queue. There while it has live jobs */
+struct tenant { /* whose jobs: one key of one queue. There while it has live jobs, or its bucket is not full */
 	struct queue *queue;
 	struct tenant *same_hash;
 	uint64_t hash;
 	struct lane *lanes[JOB_PRIORITY_MAX + 1]; /* made when first used */
 	uint64_t jobs, pending; /* live, and of them waiting */
+	struct gate gate;
+	struct list aside; /* in queue->aside while its gate is shut: its lanes have no turns. next NULL: not */
 	size_t name_size;
 	char name[];
 };
@@ -65,11 +68,32 @@ struct queue {
 	struct level levels[JOB_PRIORITY_MAX + 1]; /* by priority */
 	unsigned nonempty; /* bit p: a lane of levels[p] has a job to give */
 	struct idmap tenants; /* by hash of the key */
-	bool paused;
+	struct space *space;
+	struct gate gate;
+	struct list held_back; /* in space->held_back while that one's gate is shut; next NULL: not */
+	struct list aside; /* of struct tenant */
+	struct flow_limits flow; /* that hold: those of limits, unless others were set */
+	bool flow_set, paused;
+	uint64_t arriving; /* jobs whose submit is not yet durable */
+	size_t asked; /* while a submit is being checked: how many of its jobs are for this queue */
 	struct queue_limits limits;
 	struct queue_info info; /* the counters; namespace and capability point into name */
 	uint64_t hash;
 	char name[];
+};
+
+struct space { /* a namespace */
+	struct list link;
+	struct queues *qs;
+	struct gate gate;
+	struct list held_back; /* of struct queue: they found the gate shut */
+	struct flow_limits flow, configured; /* flow: that hold */
+	bool flow_set, paused;
+	uint32_t weight;
+	uint64_t length; /* jobs that wait or arrive */
+	size_t asked;
+	struct bytes name;
+	char text[];
 };
 
 struct job_more {
@@ -134,6 +158,12 @@ struct queues {
 	struct index live;
 	struct pool jobs, leases;
 	struct heap due, timeouts, expiries;
+	struct heap wakes; /* of struct gate: when there is a token; a tenant without jobs: when it may be forgotten */
+	struct list spaces;
+	bool paused; /* all queues */
+	bool bounded; /* some queue or namespace has a greatest length */
+	int64_t drained_at_ms; /* buckets may have been emptied until then by the engine before us, or 0 */
+	struct submit_refusal refusal; /* of the last submit; max_length 0: none */
 	struct queue **table; /* open addressing by hash of the names */
 	size_t queue_n, room;
 	struct queue_limits limits; /* of queues that are made from now on */
@@ -187,11 +217,37 @@ void order_remove(struct queue *q, struct job *j);
 struct job *order_first(const struct queue *q, int64_t now_ms); /* NULL: empty */
 void order_take(struct queue *q, struct job *j); /* order_first's: removed, and the next key has its turn */
 int64_t order_oldest_at_ms(const struct queue *q); /* submitted_at_ms; 0: none waits */
+void order_step_aside(struct tenant *t); /* before it is put aside: its lanes have no turns */
+void order_step_in(struct tenant *t);
+
+/* flow.c */
+bool flow_open(struct queue *q); /* it may give out a job now, as far as it and its namespace go */
+bool flow_key_open(const struct job *j); /* order_first's; false: its key has stepped aside */
+void flow_spend(const struct job *j); /* it is given out: a token of each bucket */
+void flow_enter(struct job *j); /* it is in hands: a place */
+void flow_leave(struct job *j); /* fine when it has none */
+void flow_ready(struct queue *q); /* calls the hook, if it may have something to give */
+void flow_changed(struct queue *q); /* its limits */
+void flow_space_changed(struct space *s);
+void flow_idle(struct tenant *t); /* it has no more jobs */
+void flow_tick(struct queues *qs, int *left);
+enum queue_block flow_block(const struct queue *q, int64_t *opens_at_ms);
+
+/* space.c */
+struct space *space_find(const struct queues *qs, struct bytes name); /* NULL: not there */
+struct space *space_get(struct queues *qs, struct bytes name);
+void spaces_free(struct queues *qs);
+
+/* room.c: ask for each new job of a submit, then check, then forget what was asked */
+void room_ask(struct queue *q);
+enum errcode room_check(struct queue *q, struct err *e);
+void room_forget(struct queue *q);
 
 /* tenant.c */
 void tenant_join(struct job *j, struct bytes key); /* a job that is being made */
 void tenant_leave(struct job *j); /* one that is being freed; fine when it has none */
 struct bytes tenant_key(const struct job *j); /* empty: none */
+void tenant_forget(struct tenant *t);
 void tenants_free(struct queue *q);
 
 /* change.c */
@@ -247,8 +303,8 @@ void unique_take(struct queues *qs, struct store_batch *b, const struct key *key
 /* b NULL: it was never durable. Nothing happens when another job holds it. */
 void unique_release(struct queues *qs, struct store_batch *b, uint64_t job_id, const uint8_t name[KEY_NAME_SIZE]);
 
-/* pause.c */
-void pause_load(struct queues *qs, struct bytes key); /* of a row of STORE_SETTING */
+/* setting.c */
+void setting_load(struct queues *qs, struct bytes key, struct bytes body); /* of a row of STORE_SETTING */
 
 /* prune.c */
 void prune_tick(struct queues *qs);

@@ -162,6 +162,38 @@ static enum errcode check_key(
 	return E_OK;
 }
 
+/* A unique job is made unless an earlier one holds its key. */
+static const struct key *held_by(const struct queues *qs, const struct job_spec *spec, struct key *unique)
+{
+	key_of_unique(spec, unique);
+	unique->expires_at_ms = spec->unique.period_ms ? qs->now_ms + spec->unique.period_ms : JOB_TIME_MAX_MS;
+	return unique_holder(qs, unique);
+}
+
+static bool is_new(struct queues *qs, const struct job_spec *spec, const struct key *key)
+{
+	struct key unique;
+	if (spec->idempotency_key.size && key_in_use(qs, key))
+		return false;
+	return !spec->unique.states || !held_by(qs, spec, &unique);
+}
+
+/* The queues that it asks for are made, also when there is no room: they are counted for the check. */
+static enum errcode check_lengths(
+	struct queues *qs, const struct job_spec *specs, size_t n, const struct key *keys, struct err *e)
+{
+	enum errcode code = E_OK;
+	for (size_t i = 0; i < n; i++) {
+		if (is_new(qs, &specs[i], keys ? &keys[i] : NULL))
+			room_ask(queues_get(qs, specs[i].namespace, specs[i].capability));
+	}
+	for (size_t i = 0; !code && i < n; i++)
+		code = room_check(queues_get(qs, specs[i].namespace, specs[i].capability), e);
+	for (size_t i = 0; i < n; i++)
+		room_forget(queues_get(qs, specs[i].namespace, specs[i].capability));
+	return code;
+}
+
 /* Whatever can be refused is refused here: nothing has changed yet. */
 static enum errcode check(struct queues *qs, const struct job_spec *specs, size_t n, struct submit *s, struct err *e)
 {
@@ -180,15 +212,7 @@ static enum errcode check(struct queues *qs, const struct job_spec *specs, size_
 			return code;
 		}
 	}
-	return E_OK;
-}
-
-/* A unique job is made unless an earlier one holds its key. */
-static const struct key *held_by(const struct queues *qs, const struct job_spec *spec, struct key *unique)
-{
-	key_of_unique(spec, unique);
-	unique->expires_at_ms = spec->unique.period_ms ? qs->now_ms + spec->unique.period_ms : JOB_TIME_MAX_MS;
-	return unique_holder(qs, unique);
+	return qs->bounded ? check_lengths(qs, specs, n, s->keys, e) : E_OK;
 }
 
 static void add(struct queues *qs, struct submit *s, size_t i, const struct job_spec *spec, struct store_batch *b)
@@ -233,6 +257,7 @@ enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size
 	void (*done)(void *context, const struct submit_reply *reply), void *context, struct err *e)
 {
 	queues_touch(qs, now_ms);
+	qs->refusal.max_length = 0;
 	enum errcode code = check_room(qs, n, e);
 	if (code)
 		return code;

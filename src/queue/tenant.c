@@ -1,4 +1,5 @@
-/* The keys of a queue. A tenant is there while it has live jobs, so their number has the bound of the jobs. */
+/* The keys of a queue. A tenant is there while it has live jobs, so their number has the bound of the jobs; then until its bucket
+ * is full again, or it could begin anew with one. */
 #include "queue/state.h"
 
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static void tenant_free(struct tenant *t)
 	free(t);
 }
 
-static void forget(struct tenant *t)
+void tenant_forget(struct tenant *t)
 {
 	struct idmap *all = &t->queue->tenants;
 	struct tenant *first = idmap_get(all, t->hash), **at = &first;
@@ -54,6 +55,9 @@ static void forget(struct tenant *t)
 		idmap_put(all, t->hash, first);
 	else
 		idmap_remove(all, t->hash);
+	if (t->aside.next)
+		list_remove(&t->aside);
+	heap_remove(&t->queue->qs->wakes, &t->gate.wake);
 	tenant_free(t);
 }
 
@@ -61,7 +65,7 @@ void tenant_join(struct job *j, struct bytes key)
 {
 	struct tenant *t = tenant_get(j->queue, key);
 	queues_more(j)->tenant = t;
-	t->jobs++;
+	j->queue->info.keys += t->jobs++ == 0;
 }
 
 void tenant_leave(struct job *j)
@@ -70,8 +74,10 @@ void tenant_leave(struct job *j)
 	if (!t)
 		return;
 	j->more->tenant = NULL;
-	if (--t->jobs == 0)
-		forget(t);
+	if (--t->jobs)
+		return;
+	j->queue->info.keys--;
+	flow_idle(t);
 }
 
 struct bytes tenant_key(const struct job *j)

@@ -68,6 +68,7 @@ int64_t queues_tick(struct queues *qs, int64_t now_ms)
 	tick_timeouts(qs, &left);
 	tick_expiries(qs, &left);
 	tick_due(qs, &left);
+	flow_tick(qs, &left);
 	tick_keys(qs);
 	prune_tick(qs);
 	int64_t next = qs->now_ms + IDLE_MS;
@@ -75,7 +76,7 @@ int64_t queues_tick(struct queues *qs, int64_t now_ms)
 		sooner(&next, qs->probe_at_ms);
 	if (!qs->prune.busy)
 		sooner(&next, qs->prune.next_at_ms);
-	const struct heap *heaps[] = {&qs->due, &qs->timeouts, &qs->expiries};
+	const struct heap *heaps[] = {&qs->due, &qs->timeouts, &qs->expiries, &qs->wakes};
 	for (size_t i = 0; i < ARRAY_SIZE(heaps); i++) {
 		if (heap_first(heaps[i]))
 			sooner(&next, heap_first(heaps[i])->key);

@@ -71,14 +71,6 @@ enum errcode job_view_decode(
 	return E_OK;
 }
 
-void queue_get_info(const struct queue *q, struct queue_info *out)
-{
-	*out = q->info;
-	out->paused = q->paused;
-	out->oldest_at_ms = order_oldest_at_ms(q);
-	out->keys = q->tenants.n;
-}
-
 static int newest_first(const void *a, const void *b)
 {
 	uint64_t x = (*(struct job *const *)a)->id, y = (*(struct job *const *)b)->id;

@@ -232,7 +232,7 @@ static void pause_one(struct world *w)
 	int q = (int)sim_random(w, SIM_QUEUES);
 	w->paused[q] = !w->paused[q] && sim_chance(w, 30);
 	sim_note(w, "pause", (uint64_t)q, w->paused[q]);
-	queue_pause(w->queues[q], w->paused[q]);
+	queue_pause(w->queues[q], w->paused[q], NULL, NULL);
 	flush(w);
 }
 
