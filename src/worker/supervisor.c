@@ -1,39 +1,7 @@
-#include "worker/supervisor.h"
+#include "worker/parts.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-struct supervisor {
-	struct supervisor_calls calls;
-	struct list workers;
-	uint64_t chance; /* of splitmix64 */
-	bool held, ending;
-};
-
-static void converge(struct supervisor *s, struct worker *w);
-
-static uint64_t chance(struct supervisor *s)
-{
-	uint64_t z = s->chance += 0x9e3779b97f4a7c15;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-static int64_t now(struct supervisor *s)
-{
-	return s->calls.now_ms(s->calls.context);
-}
-
-/* The table was looked at before: a refusal here is a bug of the supervisor or a late event of a runner; both are no reason to end. */
-static bool move(struct supervisor *s, struct instance *i, enum instance_state to)
-{
-	enum instance_state from = i->state;
-	if (instance_move(i, to, now(s), NULL) != E_OK)
-		return false;
-	s->calls.changed(s->calls.context, i, from);
-	return true;
-}
+#include <string.h>
 
 struct supervisor *supervisor_new(const struct supervisor_calls *calls, uint64_t seed)
 {
@@ -58,226 +26,14 @@ void supervisor_free(struct supervisor *s)
 	free(s);
 }
 
-/* ── one instance ── */
-
-static void wake_at(struct supervisor *s, int64_t at_ms)
+struct instance_events supervisor_events(struct supervisor *s)
 {
-	s->calls.wake(s->calls.context, at_ms);
-}
-
-static void dismiss(struct supervisor *s, struct instance *i)
-{
-	struct worker *w = i->worker;
-	s->calls.gone(s->calls.context, i);
-	instance_free(i);
-	if (w->removing && list_empty(&w->instances)) {
-		list_remove(&w->link);
-		s->calls.worker_gone(s->calls.context, w);
-		worker_free(w);
-	}
-}
-
-/* When it is tried again: min(cap, delay * 2^(n-1)) * U(0.5, 1). */
-static int64_t backoff(struct supervisor *s, const struct instance *i)
-{
-	const struct worker *w = i->worker;
-	int64_t wait = w->restart_delay_ms;
-	for (unsigned n = 1; n < i->failures && wait < w->restart_cap_ms; n++)
-		wait *= 2;
-	if (wait > w->restart_cap_ms)
-		wait = w->restart_cap_ms;
-	return wait / 2 + (int64_t)(chance(s) % (uint64_t)(wait / 2 + 1));
-}
-
-static bool given_up(const struct instance *i)
-{
-	const struct worker *w = i->worker;
-	return w->restart == WORKER_RESTART_NEVER || !i->last_error.recoverable ||
-		   (w->restart_max && i->failures >= w->restart_max);
-}
-
-/* The instance has failed and its failure is written down: decide what is next. */
-static void after_failure(struct supervisor *s, struct instance *i)
-{
-	int64_t t = now(s);
-	if (i->first_failure_at_ms == 0 ||
-		(i->started_at_ms > i->first_failure_at_ms && t - i->started_at_ms > i->worker->restart_window_ms))
-		i->failures = 0;
-	if (i->failures++ == 0)
-		i->first_failure_at_ms = t;
-	i->next_try_at_ms = 0;
-	if (i->leaving || s->ending || !i->worker->wanted) {
-		move(s, i, INSTANCE_STOPPED);
-		if (i->leaving || s->ending)
-			dismiss(s, i);
-		return;
-	}
-	if (i->restart_wanted) {
-		i->restart_wanted = false;
-		i->next_try_at_ms = t;
-	} else if (!given_up(i)) {
-		i->next_try_at_ms = t + backoff(s, i);
-	} else {
-		return; /* stays failed, for everyone to see, until somebody starts or stops it */
-	}
-	wake_at(s, i->next_try_at_ms);
-}
-
-static void fail(struct supervisor *s, struct instance *i)
-{
-	i->pid = 0;
-	if (i->state == INSTANCE_STOPPING) { /* it died while it was asked to stop: that is stopped, too */
-		bool left_behind = i->worker->type == WORKER_MODULE && strcmp(i->last_error.phase, "stop") == 0;
-		move(s, i, left_behind ? INSTANCE_FAILED : INSTANCE_STOPPED);
-		if (i->leaving || s->ending) {
-			dismiss(s, i);
-		} else if (i->restart_wanted) {
-			i->next_try_at_ms = now(s);
-			wake_at(s, i->next_try_at_ms);
-		}
-		return;
-	}
-	if (move(s, i, INSTANCE_FAILED))
-		after_failure(s, i);
-}
-
-static void start(struct supervisor *s, struct instance *i)
-{
-	struct err e;
-	bool again = i->state != INSTANCE_INITIALIZED;
-	i->next_try_at_ms = 0;
-	i->restart_wanted = i->draining = false;
-	i->healthy = true;
-	*i->health_why = 0;
-	if (i->history_n > 3)
-		i->restarts++;
-	if (!move(s, i, INSTANCE_STARTING))
-		return;
-	wake_at(s, now(s) + i->worker->start_timeout_ms + 1);
-	enum errcode code = again && s->calls.resolve ? s->calls.resolve(s->calls.context, i, &e) : E_OK;
-	if (code == E_OK)
-		code = i->runner->start(i, &e);
-	if (code == E_OK)
-		return;
-	instance_set_error(i, "start", "start", e.code != E_INVALID && e.code != E_NOT_FOUND, now(s), "%s", e.text);
-	fail(s, i);
+	return keep_events(s);
 }
 
 void supervisor_initialized(struct supervisor *s, struct instance *i, const struct err *error)
 {
-	if (i->state != INSTANCE_INITIALIZING)
-		return;
-	if (error) {
-		instance_set_error(i, "config", "initialize", false, now(s), "%s", error->text);
-		fail(s, i);
-		return;
-	}
-	move(s, i, INSTANCE_INITIALIZED);
-	start(s, i); /* from `initialized` there is one way on; a stop that came meanwhile takes effect when it runs */
-}
-
-static void create(struct supervisor *s, struct worker *w)
-{
-	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)chance(s), now(s));
-	struct err e;
-	bool later = false;
-	move(s, i, INSTANCE_INITIALIZING);
-	enum errcode code = s->calls.initialize(s->calls.context, i, &later, &e);
-	if (code != E_OK)
-		supervisor_initialized(s, i, &e);
-	else if (!later)
-		supervisor_initialized(s, i, NULL);
-}
-
-static void stop(struct supervisor *s, struct instance *i)
-{
-	switch (i->state) {
-	case INSTANCE_RUNNING:
-		i->draining = true;
-		if (move(s, i, INSTANCE_STOPPING))
-			i->runner->stop(i, i->worker->stop_timeout_ms);
-		break;
-	case INSTANCE_STARTING: /* no arrow to `stopping`: it is ended, which is a failed start, and then stopped */
-		i->runner->kill(i, "stopped while it was starting");
-		break;
-	case INSTANCE_FAILED:
-		i->next_try_at_ms = 0;
-		move(s, i, INSTANCE_STOPPED);
-		/* fall through */
-	case INSTANCE_STOPPED:
-		i->next_try_at_ms = 0;
-		if (i->leaving)
-			dismiss(s, i);
-		break;
-	default:
-		break; /* initializing: supervisor_initialized goes on; stopping: under way */
-	}
-}
-
-/* ── events of the runners ── */
-
-static void on_running(void *context, struct instance *i)
-{
-	struct supervisor *s = context;
-	if (!move(s, i, INSTANCE_RUNNING))
-		return;
-	i->started_at_ms = now(s);
-	if (i->leaving || s->ending || !i->worker->wanted)
-		stop(s, i);
-}
-
-static void on_credit(void *context, struct instance *i)
-{
-}
-
-static void on_stopped(void *context, struct instance *i)
-{
-	struct supervisor *s = context;
-	i->pid = 0;
-	if (i->state == INSTANCE_RUNNING) { /* it ended well, by itself */
-		i->draining = true;
-		move(s, i, INSTANCE_STOPPING);
-		i->restart_wanted = i->worker->restart == WORKER_RESTART_ALWAYS;
-	}
-	if (!move(s, i, INSTANCE_STOPPED))
-		return;
-	if (i->leaving || s->ending) {
-		dismiss(s, i);
-	} else if (i->restart_wanted && i->worker->wanted) {
-		i->next_try_at_ms = now(s) + (i->history_n > 6 ? i->worker->restart_delay_ms : 0);
-		wake_at(s, i->next_try_at_ms);
-	}
-}
-
-static void on_failed(void *context, struct instance *i, const struct instance_error *error)
-{
-	struct supervisor *s = context;
-	if (error)
-		i->last_error = *error;
-	if (i->last_error.at_ms == 0)
-		i->last_error.at_ms = now(s);
-	fail(s, i);
-}
-
-static void on_health(void *context, struct instance *i, bool healthy, const char *why)
-{
-	struct supervisor *s = context;
-	if (i->healthy == healthy)
-		return;
-	i->healthy = healthy;
-	snprintf(i->health_why, sizeof i->health_why, "%s", healthy || !why ? "" : why);
-	if (s->calls.health)
-		s->calls.health(s->calls.context, i);
-}
-
-struct instance_events supervisor_events(struct supervisor *s)
-{
-	return (struct instance_events){.context = s,
-		.running = on_running,
-		.credit = on_credit,
-		.stopped = on_stopped,
-		.failed = on_failed,
-		.health = on_health};
+	keep_initialized(s, i, error);
 }
 
 /* ── workers ── */
@@ -311,11 +67,11 @@ static void converge(struct supervisor *s, struct worker *w)
 		return;
 	if (w->wanted)
 		for (unsigned n = staying(w); n < w->replicas; n++)
-			create(s, w);
+			keep_create(s, w);
 	for (unsigned n = staying(w); n > w->replicas; n--) {
 		struct instance *i = spare(w);
 		i->leaving = true;
-		stop(s, i);
+		keep_stop(s, i);
 	}
 }
 
@@ -358,7 +114,7 @@ enum errcode supervisor_remove(struct supervisor *s, const char *id, struct err 
 		struct instance *i = container_of(at, struct instance, link);
 		bool last = next == &w->instances;
 		i->leaving = true;
-		stop(s, i);
+		keep_stop(s, i);
 		if (last)
 			break;
 		at = next;
@@ -404,7 +160,7 @@ enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *
 		if (i->leaving || (i->state != INSTANCE_STOPPED && i->state != INSTANCE_FAILED))
 			continue;
 		i->failures = 0;
-		start(s, i);
+		keep_start(s, i);
 		begun++;
 	}
 	begun += staying(w) < w->replicas;
@@ -434,7 +190,7 @@ enum errcode supervisor_stop(struct supervisor *s, const char *id, struct err *e
 	{
 		struct instance *i = container_of(at, struct instance, link);
 		i->restart_wanted = false;
-		stop(s, i);
+		keep_stop(s, i);
 	}
 	return E_OK;
 }
@@ -462,7 +218,7 @@ static void restart(struct supervisor *s, struct instance *i, bool force)
 		if (force)
 			i->runner->kill(i, "restarted by force");
 		else
-			stop(s, i);
+			keep_stop(s, i);
 		break;
 	case INSTANCE_STARTING:
 	case INSTANCE_STOPPING:
@@ -472,7 +228,7 @@ static void restart(struct supervisor *s, struct instance *i, bool force)
 	case INSTANCE_FAILED:
 	case INSTANCE_STOPPED:
 		i->failures = 0;
-		start(s, i);
+		keep_start(s, i);
 		break;
 	default:
 		break;
@@ -526,11 +282,11 @@ struct instance *supervisor_adopt(struct supervisor *s, const char *worker_id, c
 	struct worker *w = supervisor_find(s, worker_id);
 	if (!w || !w->wanted || w->removing || w->type != WORKER_PROCESS || staying(w) >= w->replicas_max)
 		return NULL;
-	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), instance_id, 0, now(s));
-	move(s, i, INSTANCE_INITIALIZING);
-	move(s, i, INSTANCE_INITIALIZED);
-	move(s, i, INSTANCE_STARTING);
-	wake_at(s, now(s) + w->start_timeout_ms + 1);
+	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), instance_id, 0, keep_now(s));
+	keep_move(s, i, INSTANCE_INITIALIZING);
+	keep_move(s, i, INSTANCE_INITIALIZED);
+	keep_move(s, i, INSTANCE_STARTING);
+	keep_wake_at(s, keep_now(s) + w->start_timeout_ms + 1);
 	if (staying(w) > w->replicas)
 		w->replicas = staying(w); /* it was scaled up before the engine ended */
 	return i;
@@ -545,12 +301,13 @@ void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, c
 		w->type = WORKER_PROCESS;
 		return;
 	}
-	struct instance *i = instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)chance(s), now(s));
-	move(s, i, INSTANCE_INITIALIZING);
-	instance_set_error(i, "crash", "run", true, now(s), "%s", evidence);
+	struct instance *i =
+		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)keep_chance(s), keep_now(s));
+	keep_move(s, i, INSTANCE_INITIALIZING);
+	instance_set_error(i, "crash", "run", true, keep_now(s), "%s", evidence);
 	i->failures = n ? n - 1 : 0;
-	i->first_failure_at_ms = now(s);
-	fail(s, i);
+	i->first_failure_at_ms = keep_now(s);
+	keep_fail(s, i);
 }
 
 void supervisor_hold(struct supervisor *s, bool hold)
@@ -570,11 +327,11 @@ static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
 			i, "timeout", "start", true, now_ms, "%s: not ready after %lld ms", why, (long long)w->start_timeout_ms);
 		i->runner->kill(i, why);
 	} else if (i->state == INSTANCE_STARTING) {
-		wake_at(s, i->state_since_ms + w->start_timeout_ms + 1);
+		keep_wake_at(s, i->state_since_ms + w->start_timeout_ms + 1);
 	} else if (i->next_try_at_ms && now_ms >= i->next_try_at_ms && !s->ending && w->wanted && !i->leaving) {
-		start(s, i);
+		keep_start(s, i);
 	} else if (i->next_try_at_ms > now_ms) {
-		wake_at(s, i->next_try_at_ms);
+		keep_wake_at(s, i->next_try_at_ms);
 	}
 }
 
@@ -601,7 +358,7 @@ bool supervisor_shutdown(struct supervisor *s)
 			if (i->state == INSTANCE_FAILED)
 				i->next_try_at_ms = 0;
 			else if (i->state != INSTANCE_STOPPED)
-				stop(s, i);
+				keep_stop(s, i);
 		}
 	}
 	list_each(&s->workers, at) list_each(&container_of(at, struct worker, link)->instances, x)

@@ -1,0 +1,250 @@
+#include "worker/parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+uint64_t keep_chance(struct supervisor *s)
+{
+	uint64_t z = s->chance += 0x9e3779b97f4a7c15;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
+}
+
+int64_t keep_now(struct supervisor *s)
+{
+	return s->calls.now_ms(s->calls.context);
+}
+
+/* The table was looked at before: a refusal here is a bug of the supervisor or a late event of a runner; both are no reason to end. */
+bool keep_move(struct supervisor *s, struct instance *i, enum instance_state to)
+{
+	enum instance_state from = i->state;
+	if (instance_move(i, to, keep_now(s), NULL) != E_OK)
+		return false;
+	s->calls.changed(s->calls.context, i, from);
+	return true;
+}
+
+/* ── one instance ── */
+
+void keep_wake_at(struct supervisor *s, int64_t at_ms)
+{
+	s->calls.wake(s->calls.context, at_ms);
+}
+
+static void dismiss(struct supervisor *s, struct instance *i)
+{
+	struct worker *w = i->worker;
+	s->calls.gone(s->calls.context, i);
+	instance_free(i);
+	if (w->removing && list_empty(&w->instances)) {
+		list_remove(&w->link);
+		s->calls.worker_gone(s->calls.context, w);
+		worker_free(w);
+	}
+}
+
+/* When it is tried again: min(cap, delay * 2^(n-1)) * U(0.5, 1). */
+static int64_t backoff(struct supervisor *s, const struct instance *i)
+{
+	const struct worker *w = i->worker;
+	int64_t wait = w->restart_delay_ms;
+	for (unsigned n = 1; n < i->failures && wait < w->restart_cap_ms; n++)
+		wait *= 2;
+	if (wait > w->restart_cap_ms)
+		wait = w->restart_cap_ms;
+	return wait / 2 + (int64_t)(keep_chance(s) % (uint64_t)(wait / 2 + 1));
+}
+
+static bool given_up(const struct instance *i)
+{
+	const struct worker *w = i->worker;
+	return w->restart == WORKER_RESTART_NEVER || !i->last_error.recoverable ||
+		   (w->restart_max && i->failures >= w->restart_max);
+}
+
+/* The instance has failed and its failure is written down: decide what is next. */
+static void after_failure(struct supervisor *s, struct instance *i)
+{
+	int64_t t = keep_now(s);
+	if (i->first_failure_at_ms == 0 ||
+		(i->started_at_ms > i->first_failure_at_ms && t - i->started_at_ms > i->worker->restart_window_ms))
+		i->failures = 0;
+	if (i->failures++ == 0)
+		i->first_failure_at_ms = t;
+	i->next_try_at_ms = 0;
+	if (i->leaving || s->ending || !i->worker->wanted) {
+		keep_move(s, i, INSTANCE_STOPPED);
+		if (i->leaving || s->ending)
+			dismiss(s, i);
+		return;
+	}
+	if (i->restart_wanted) {
+		i->restart_wanted = false;
+		i->next_try_at_ms = t;
+	} else if (!given_up(i)) {
+		i->next_try_at_ms = t + backoff(s, i);
+	} else {
+		return; /* stays failed, for everyone to see, until somebody starts or stops it */
+	}
+	keep_wake_at(s, i->next_try_at_ms);
+}
+
+void keep_fail(struct supervisor *s, struct instance *i)
+{
+	i->pid = 0;
+	if (i->state == INSTANCE_STOPPING) { /* it died while it was asked to stop: that is stopped, too */
+		bool left_behind = i->worker->type == WORKER_MODULE && strcmp(i->last_error.phase, "stop") == 0;
+		keep_move(s, i, left_behind ? INSTANCE_FAILED : INSTANCE_STOPPED);
+		if (i->leaving || s->ending) {
+			dismiss(s, i);
+		} else if (i->restart_wanted) {
+			i->next_try_at_ms = keep_now(s);
+			keep_wake_at(s, i->next_try_at_ms);
+		}
+		return;
+	}
+	if (keep_move(s, i, INSTANCE_FAILED))
+		after_failure(s, i);
+}
+
+void keep_start(struct supervisor *s, struct instance *i)
+{
+	struct err e;
+	bool again = i->state != INSTANCE_INITIALIZED;
+	i->next_try_at_ms = 0;
+	i->restart_wanted = i->draining = false;
+	i->healthy = true;
+	*i->health_why = 0;
+	if (i->history_n > 3)
+		i->restarts++;
+	if (!keep_move(s, i, INSTANCE_STARTING))
+		return;
+	keep_wake_at(s, keep_now(s) + i->worker->start_timeout_ms + 1);
+	enum errcode code = again && s->calls.resolve ? s->calls.resolve(s->calls.context, i, &e) : E_OK;
+	if (code == E_OK)
+		code = i->runner->start(i, &e);
+	if (code == E_OK)
+		return;
+	instance_set_error(i, "start", "start", e.code != E_INVALID && e.code != E_NOT_FOUND, keep_now(s), "%s", e.text);
+	keep_fail(s, i);
+}
+
+void keep_initialized(struct supervisor *s, struct instance *i, const struct err *error)
+{
+	if (i->state != INSTANCE_INITIALIZING)
+		return;
+	if (error) {
+		instance_set_error(i, "config", "initialize", false, keep_now(s), "%s", error->text);
+		keep_fail(s, i);
+		return;
+	}
+	keep_move(s, i, INSTANCE_INITIALIZED);
+	keep_start(s, i); /* from `initialized` there is one way on; a stop that came meanwhile takes effect when it runs */
+}
+
+void keep_create(struct supervisor *s, struct worker *w)
+{
+	struct instance *i =
+		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)keep_chance(s), keep_now(s));
+	struct err e;
+	bool later = false;
+	keep_move(s, i, INSTANCE_INITIALIZING);
+	enum errcode code = s->calls.initialize(s->calls.context, i, &later, &e);
+	if (code != E_OK)
+		keep_initialized(s, i, &e);
+	else if (!later)
+		keep_initialized(s, i, NULL);
+}
+
+void keep_stop(struct supervisor *s, struct instance *i)
+{
+	switch (i->state) {
+	case INSTANCE_RUNNING:
+		i->draining = true;
+		if (keep_move(s, i, INSTANCE_STOPPING))
+			i->runner->stop(i, i->worker->stop_timeout_ms);
+		break;
+	case INSTANCE_STARTING: /* no arrow to `stopping`: it is ended, which is a failed start, and then stopped */
+		i->runner->kill(i, "stopped while it was starting");
+		break;
+	case INSTANCE_FAILED:
+		i->next_try_at_ms = 0;
+		keep_move(s, i, INSTANCE_STOPPED);
+		/* fall through */
+	case INSTANCE_STOPPED:
+		i->next_try_at_ms = 0;
+		if (i->leaving)
+			dismiss(s, i);
+		break;
+	default:
+		break; /* initializing: supervisor_initialized goes on; stopping: under way */
+	}
+}
+
+/* ── events of the runners ── */
+
+static void on_running(void *context, struct instance *i)
+{
+	struct supervisor *s = context;
+	if (!keep_move(s, i, INSTANCE_RUNNING))
+		return;
+	i->started_at_ms = keep_now(s);
+	if (i->leaving || s->ending || !i->worker->wanted)
+		keep_stop(s, i);
+}
+
+static void on_credit(void *context, struct instance *i)
+{
+}
+
+static void on_stopped(void *context, struct instance *i)
+{
+	struct supervisor *s = context;
+	i->pid = 0;
+	if (i->state == INSTANCE_RUNNING) { /* it ended well, by itself */
+		i->draining = true;
+		keep_move(s, i, INSTANCE_STOPPING);
+		i->restart_wanted = i->worker->restart == WORKER_RESTART_ALWAYS;
+	}
+	if (!keep_move(s, i, INSTANCE_STOPPED))
+		return;
+	if (i->leaving || s->ending) {
+		dismiss(s, i);
+	} else if (i->restart_wanted && i->worker->wanted) {
+		i->next_try_at_ms = keep_now(s) + (i->history_n > 6 ? i->worker->restart_delay_ms : 0);
+		keep_wake_at(s, i->next_try_at_ms);
+	}
+}
+
+static void on_failed(void *context, struct instance *i, const struct instance_error *error)
+{
+	struct supervisor *s = context;
+	if (error)
+		i->last_error = *error;
+	if (i->last_error.at_ms == 0)
+		i->last_error.at_ms = keep_now(s);
+	keep_fail(s, i);
+}
+
+static void on_health(void *context, struct instance *i, bool healthy, const char *why)
+{
+	struct supervisor *s = context;
+	if (i->healthy == healthy)
+		return;
+	i->healthy = healthy;
+	snprintf(i->health_why, sizeof i->health_why, "%s", healthy || !why ? "" : why);
+	if (s->calls.health)
+		s->calls.health(s->calls.context, i);
+}
+
+struct instance_events keep_events(struct supervisor *s)
+{
+	return (struct instance_events){.context = s,
+		.running = on_running,
+		.credit = on_credit,
+		.stopped = on_stopped,
+		.failed = on_failed,
+		.health = on_health};
+}
