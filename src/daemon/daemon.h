@@ -86,6 +86,10 @@ void workers_forget(struct daemon *d, struct worker *w); /* removed for good */
 void workers_gone(
 	struct daemon *d, const struct worker *w); /* after a reload: its changed declaration takes its place */
 
+/* by_hand.c */
+void by_hand_note(void *daemon, const struct worker *w); /* somebody started or stopped it */
+void by_hand_recall(struct daemon *d, struct worker *w); /* before it is added: not wanted when it had been stopped */
+
 /* check.c */
 /* A worker's configuration against the schema that its code declares: any thread; context is not used. */
 enum errcode check_config(void *context, const char *schema, struct bytes config, struct err *e);

@@ -93,7 +93,7 @@ static unsigned count_crash(struct daemon *d, const struct worker *w)
 	scoped(buf_fini) struct buf body = {0};
 	struct crashes c = read_crashes(d, w);
 	int64_t now_ms = clock_now(d);
-	c.n = now_ms - c.at_ms < w->restart_window_ms ? c.n + 1 : 1;
+	c.n = now_ms - c.at_ms < w->restart.window_ms ? c.n + 1 : 1;
 	buf_format(&body, "{\"n\":%lld,\"at_ms\":%lld,\"spec\":", (long long)c.n, (long long)now_ms);
 	buf_json_string(&body, bytes_of(w->spec));
 	buf_text(&body, "}");

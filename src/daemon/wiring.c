@@ -325,7 +325,8 @@ static void open_supervisor(struct daemon *d)
 		.gone = on_gone,
 		.worker_gone = on_worker_gone,
 		.wake = clock_wake_supervisor,
-		.now_ms = clock_now};
+		.now_ms = clock_now,
+		.by_hand = by_hand_note};
 	d->supervisor = supervisor_new(&calls, seed());
 }
 

@@ -43,6 +43,12 @@ enum errcode workers_resolve(struct daemon *d, struct worker *w, struct err *e)
 	return code;
 }
 
+static enum errcode add(struct daemon *d, struct worker *w, struct err *e)
+{
+	by_hand_recall(d, w);
+	return supervisor_add(d->supervisor, w, e);
+}
+
 /* ── kept in the store ── */
 
 static struct store_key setting_key(const char *id, char text[WORKER_ID_MAX + sizeof SETTING_PREFIX + 1])
@@ -105,7 +111,7 @@ enum errcode workers_add(struct daemon *d, const json_t *declaration, struct err
 	}
 	w->runtime = true;
 	keep(d, w);
-	return supervisor_add(d->supervisor, w, e);
+	return add(d, w, e);
 }
 
 enum errcode workers_remove(struct daemon *d, const char *id, struct err *e)
@@ -147,7 +153,7 @@ static void add_kept(struct daemon *d, const char *id)
 	json_decref(declaration);
 	if (!code && !supervisor_find(d->supervisor, id)) {
 		w->runtime = true;
-		code = supervisor_add(d->supervisor, w, &e);
+		code = add(d, w, &e);
 	} else if (!code) {
 		worker_free(w); /* the file declares it by now */
 	}
@@ -159,7 +165,7 @@ enum errcode workers_add_all(struct daemon *d, struct err *e)
 {
 	struct settings *s = d->settings;
 	for (size_t i = 0; i < s->worker_n; i++) {
-		enum errcode code = supervisor_add(d->supervisor, take(s->workers[i]), e);
+		enum errcode code = add(d, take(s->workers[i]), e);
 		if (code)
 			return code;
 	}
@@ -200,7 +206,7 @@ static void add_changed(struct daemon *d, struct settings *s)
 	for (size_t i = 0; i < s->worker_n; i++) {
 		struct worker *old = supervisor_find(d->supervisor, s->workers[i]->id);
 		if (!old) {
-			supervisor_add(d->supervisor, take(s->workers[i]), NULL);
+			add(d, take(s->workers[i]), NULL);
 		} else if (strcmp(old->spec, s->workers[i]->spec) != 0) {
 			log_write(LOG_LEVEL_INFO, "worker_changed", "worker=%s", old->id);
 			supervisor_remove(d->supervisor, old->id, NULL);
@@ -248,7 +254,7 @@ void workers_gone(struct daemon *d, const struct worker *w)
 		struct worker *next = d->settings->workers[i];
 		if (next && strcmp(next->id, w->id) == 0) {
 			d->settings->workers[i] = NULL;
-			supervisor_add(d->supervisor, next, NULL);
+			add(d, next, NULL);
 		}
 	}
 }

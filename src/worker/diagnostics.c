@@ -119,6 +119,8 @@ void instance_diagnostics(const struct instance *i, const char *usage, struct bu
 	add_text(out, "health_reason", *i->health_why ? i->health_why : NULL);
 	buf_format(out, ",\"in_flight\":%u,\"concurrency\":%u,\"prefetch\":%u,\"restarts\":%u,\"draining\":%s",
 		i->in_flight, i->concurrency, i->prefetch, i->restarts, i->draining ? "true" : "false");
+	buf_text(out, ",\"restart_circuit_breaker\":");
+	restart_breaker_json(&i->breaker, out);
 	add_history(out, i);
 	buf_text(out, "}");
 }

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "worker/restart.h"
 #include "worker/runner.h"
 
 #include <stdbool.h>
@@ -57,7 +58,7 @@ struct instance {
 	const struct runner_ops *runner;
 	enum instance_state state;
 	struct instance_error last_error;
-	int64_t started_at_ms, state_since_ms;
+	int64_t started_at_ms, state_since_ms; /* started: when it ran; 0 while it starts */
 	int pid; /* 0 for a module */
 	char endpoint_type[16], endpoint_address[256];
 	char *endpoint_metadata; /* a JSON object that the worker announced with it, or NULL; owned */
@@ -77,8 +78,8 @@ struct instance {
 
 	/* the supervisor's */
 	int64_t next_try_at_ms; /* failed: when it is started again; 0: not by itself */
-	unsigned failures; /* since it last ran for a while */
-	int64_t first_failure_at_ms;
+	struct restart_breaker breaker;
+	int64_t restart_wait_ms; /* restart_wanted: after the stop */
 	bool leaving; /* ends for good: scaled away, or its worker is removed */
 	bool restart_wanted; /* stopping, to start again */
 	struct instance_change

@@ -45,34 +45,24 @@ static void dismiss(struct supervisor *s, struct instance *i)
 	}
 }
 
-/* When it is tried again: min(cap, delay * 2^(n-1)) * U(0.5, 1). */
-static int64_t backoff(struct supervisor *s, const struct instance *i)
+static int64_t ran_ms(struct supervisor *s, const struct instance *i)
 {
-	const struct worker *w = i->worker;
-	int64_t wait = w->restart_delay_ms;
-	for (unsigned n = 1; n < i->failures && wait < w->restart_cap_ms; n++)
-		wait *= 2;
-	if (wait > w->restart_cap_ms)
-		wait = w->restart_cap_ms;
-	return wait / 2 + (int64_t)(keep_chance(s) % (uint64_t)(wait / 2 + 1));
+	return i->started_at_ms ? keep_now(s) - i->started_at_ms : 0;
 }
 
-static bool given_up(const struct instance *i)
+static void try_again(struct supervisor *s, struct instance *i, int64_t wait_ms)
 {
-	const struct worker *w = i->worker;
-	return w->restart == WORKER_RESTART_NEVER || !i->last_error.recoverable ||
-		   (w->restart_max && i->failures >= w->restart_max);
+	i->next_try_at_ms = keep_now(s) + wait_ms;
+	keep_wake_at(s, i->next_try_at_ms);
 }
 
 /* The instance has failed and its failure is written down: decide what is next. */
 static void after_failure(struct supervisor *s, struct instance *i)
 {
-	int64_t t = keep_now(s);
-	if (i->first_failure_at_ms == 0 ||
-		(i->started_at_ms > i->first_failure_at_ms && t - i->started_at_ms > i->worker->restart_window_ms))
-		i->failures = 0;
-	if (i->failures++ == 0)
-		i->first_failure_at_ms = t;
+	struct restart_cause cause = {.trigger = RESTART_EXIT,
+		.severity = RESTART_CRITICAL,
+		.ran_ms = ran_ms(s, i),
+		.hopeless = !i->last_error.recoverable};
 	i->next_try_at_ms = 0;
 	if (i->leaving || s->ending || !i->worker->wanted) {
 		keep_move(s, i, INSTANCE_STOPPED);
@@ -80,15 +70,12 @@ static void after_failure(struct supervisor *s, struct instance *i)
 			dismiss(s, i);
 		return;
 	}
-	if (i->restart_wanted) {
-		i->restart_wanted = false;
-		i->next_try_at_ms = t;
-	} else if (!given_up(i)) {
-		i->next_try_at_ms = t + backoff(s, i);
-	} else {
-		return; /* stays failed, for everyone to see, until somebody starts or stops it */
-	}
-	keep_wake_at(s, i->next_try_at_ms);
+	int64_t wait = i->restart_wanted
+					   ? i->restart_wait_ms
+					   : restart_decide(&i->worker->restart, &i->breaker, &cause, keep_now(s), keep_chance(s));
+	i->restart_wanted = false;
+	if (wait >= 0)
+		try_again(s, i, wait); /* else it stays failed, for everyone to see, until somebody starts or stops it */
 }
 
 void keep_fail(struct supervisor *s, struct instance *i)
@@ -100,8 +87,7 @@ void keep_fail(struct supervisor *s, struct instance *i)
 		if (i->leaving || s->ending) {
 			dismiss(s, i);
 		} else if (i->restart_wanted) {
-			i->next_try_at_ms = keep_now(s);
-			keep_wake_at(s, i->next_try_at_ms);
+			try_again(s, i, i->restart_wait_ms);
 		}
 		return;
 	}
@@ -115,6 +101,7 @@ void keep_start(struct supervisor *s, struct instance *i)
 	bool again = i->state != INSTANCE_INITIALIZED;
 	i->next_try_at_ms = 0;
 	i->restart_wanted = i->draining = false;
+	i->restart_wait_ms = i->started_at_ms = 0;
 	i->healthy = true;
 	*i->health_why = 0;
 	if (i->history_n > 3)
@@ -206,15 +193,17 @@ static void on_stopped(void *context, struct instance *i)
 	if (i->state == INSTANCE_RUNNING) { /* it ended well, by itself */
 		i->draining = true;
 		keep_move(s, i, INSTANCE_STOPPING);
-		i->restart_wanted = i->worker->restart == WORKER_RESTART_ALWAYS;
+		struct restart_cause cause = {
+			.trigger = RESTART_EXIT, .severity = RESTART_WARNING, .ran_ms = ran_ms(s, i), .clean = true};
+		i->restart_wait_ms = restart_decide(&i->worker->restart, &i->breaker, &cause, keep_now(s), keep_chance(s));
+		i->restart_wanted = i->restart_wait_ms >= 0;
 	}
 	if (!keep_move(s, i, INSTANCE_STOPPED))
 		return;
 	if (i->leaving || s->ending) {
 		dismiss(s, i);
 	} else if (i->restart_wanted && i->worker->wanted) {
-		i->next_try_at_ms = keep_now(s) + (i->history_n > 6 ? i->worker->restart_delay_ms : 0);
-		keep_wake_at(s, i->next_try_at_ms);
+		try_again(s, i, i->restart_wait_ms);
 	}
 }
 

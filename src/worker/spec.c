@@ -29,6 +29,9 @@ static enum errcode refuse(struct reading *r, const char *at, const char *format
 	return err_set(r->e, E_INVALID, "worker %s: %s", r->w->id, text);
 }
 
+static const char *const worker_profiles[] = {"batch", "web", "database", "worker", "scheduler", "default", NULL};
+enum { WORKER_PROFILE_DEFAULT = 5 };
+
 static char *text_of(const json_t *object, const char *name)
 {
 	return mem_text(json_string_value(json_object_get(object, name)));
@@ -136,24 +139,91 @@ static enum errcode read_replicas(struct reading *r, const json_t *x)
 	return E_OK;
 }
 
+static int word_of(const json_t *value, const char *const *words, int otherwise)
+{
+	for (int k = 0; value && words[k]; k++)
+		if (strcmp(json_string_value(value), words[k]) == 0)
+			return k;
+	return otherwise;
+}
+
+static enum errcode read_rule(struct reading *r, const json_t *x, const char *at, struct restart_rule *rule)
+{
+	char place[128];
+	const json_t *rate = json_object_get(x, "backoff_rate");
+	rule->max_retries = number_of(x, "max_retries", rule->max_retries);
+	if (rate)
+		rule->backoff_rate = json_number_value(rate);
+	snprintf(place, sizeof place, "%s/retry_delay", at);
+	return duration(r, x, "retry_delay", place, &rule->delay_ms);
+}
+
+static void read_multipliers(const json_t *x, const char *const *names, double *multipliers)
+{
+	for (int k = 0; names[k]; k++)
+		if (json_object_get(x, names[k]))
+			multipliers[k] = json_number_value(json_object_get(x, names[k]));
+}
+
+/* By what went wrong, how badly, and what kind of worker it is. */
+static enum errcode read_context_aware(struct reading *r, const json_t *x, int profile)
+{
+	static const char *const severities[] = {"warning", "critical", "emergency", NULL};
+	struct restart_policy *p = &r->w->restart;
+	double profiles[] = {3, 1, 5, 2, 2.5, 1}, severity[] = {0.5, 1, 2};
+	if (!x)
+		return E_OK;
+	read_multipliers(json_object_get(x, "severity_multipliers"), severities, severity);
+	read_multipliers(json_object_get(x, "worker_profile_multipliers"), worker_profiles, profiles);
+	memcpy(p->severity, severity, sizeof p->severity);
+	p->profile = profiles[profile];
+	p->startup_grace_ms = 2 * 60000;
+	p->sustained_ms = 5 * 60000;
+	struct restart_rule *rules = p->rules;
+	rules[RESTART_EXIT] = (struct restart_rule){3, 5000, 1.5};
+	enum errcode code =
+		read_rule(r, json_object_get(x, "default"), "/context_aware_restart/default", &rules[RESTART_EXIT]);
+	rules[RESTART_HEALTH] = rules[RESTART_EXIT];
+	rules[RESTART_RESOURCE] =
+		(struct restart_rule){rules[RESTART_EXIT].max_retries + 2, rules[RESTART_EXIT].delay_ms * 2, 1.5};
+	if (code == E_OK)
+		code = read_rule(
+			r, json_object_get(x, "health_failures"), "/context_aware_restart/health_failures", &rules[RESTART_HEALTH]);
+	if (code == E_OK)
+		code = read_rule(r, json_object_get(x, "resource_violations"), "/context_aware_restart/resource_violations",
+			&rules[RESTART_RESOURCE]);
+	if (code == E_OK)
+		code =
+			duration(r, x, "startup_grace_period", "/context_aware_restart/startup_grace_period", &p->startup_grace_ms);
+	if (code == E_OK)
+		code = duration(
+			r, x, "sustained_violation_time", "/context_aware_restart/sustained_violation_time", &p->sustained_ms);
+	return code ? code
+				: duration(r, x, "spike_tolerance_time", "/context_aware_restart/spike_tolerance_time", &p->spike_ms);
+}
+
 static enum errcode read_restart(struct reading *r, const json_t *x)
 {
-	struct worker *w = r->w;
-	const char *policy = json_string_value(json_object_get(x, "policy"));
-	w->restart = !policy || strcmp(policy, "always") == 0 ? WORKER_RESTART_ALWAYS
-				 : strcmp(policy, "never") == 0			  ? WORKER_RESTART_NEVER
-														  : WORKER_RESTART_ON_FAILURE;
-	w->restart_delay_ms = 100;
-	w->restart_cap_ms = 30000;
-	w->restart_window_ms = 60000;
-	w->restart_max = number_of(x, "max", 10);
-	enum errcode code = duration(r, x, "delay", "/restart/delay", &w->restart_delay_ms);
+	static const char *const words[] = {"always", "unless-stopped", "on-failure", "never", NULL};
+	struct restart_policy *p = &r->w->restart;
+	const json_t *rate = json_object_get(x, "backoff_rate");
+	unsigned max = number_of(x, "max", 10);
+	struct restart_rule rule = {max ? max - 1 : RESTART_UNLIMITED, 100, rate ? json_number_value(rate) : 2};
+	*p =
+		(struct restart_policy){.when = (enum restart_when)word_of(json_object_get(x, "policy"), words, RESTART_ALWAYS),
+			.severity = {1, 1, 1},
+			.profile = 1,
+			.cap_ms = 30000,
+			.window_ms = 60000};
+	enum errcode code = duration(r, x, "delay", "/restart/delay", &rule.delay_ms);
+	for (int k = 0; k < RESTART_TRIGGERS; k++)
+		p->rules[k] = rule;
 	if (code == E_OK)
-		code = duration(r, x, "cap", "/restart/cap", &w->restart_cap_ms);
+		code = duration(r, x, "cap", "/restart/cap", &p->cap_ms);
 	if (code == E_OK)
-		code = duration(r, x, "window", "/restart/window", &w->restart_window_ms);
-	if (code == E_OK && w->restart_cap_ms < w->restart_delay_ms)
-		w->restart_cap_ms = w->restart_delay_ms;
+		code = duration(r, x, "window", "/restart/window", &p->window_ms);
+	if (p->cap_ms < rule.delay_ms)
+		p->cap_ms = rule.delay_ms;
 	return code;
 }
 
@@ -232,6 +302,9 @@ static enum errcode read_all(struct reading *r, const json_t *json)
 		code = read_replicas(r, json_object_get(json, "replicas"));
 	if (code == E_OK)
 		code = read_restart(r, json_object_get(json, "restart"));
+	if (code == E_OK)
+		code = read_context_aware(r, json_object_get(json, "context_aware_restart"),
+			word_of(json_object_get(json, "profile_type"), worker_profiles, WORKER_PROFILE_DEFAULT));
 	if (code == E_OK)
 		code = read_times(r, json);
 	if (code == E_OK)

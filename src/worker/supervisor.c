@@ -144,6 +144,13 @@ struct list *supervisor_workers(struct supervisor *s)
 
 /* ── by hand ── */
 
+static void want(struct supervisor *s, struct worker *w, bool wanted)
+{
+	w->wanted = wanted;
+	if (s->calls.by_hand)
+		s->calls.by_hand(s->calls.context, w);
+}
+
 enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *e)
 {
 	struct worker *w;
@@ -151,7 +158,7 @@ enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *
 	if (code != E_OK)
 		return code;
 	unsigned begun = 0;
-	w->wanted = true;
+	want(s, w, true);
 	if (w->replicas == 0)
 		w->replicas = 1;
 	list_each(&w->instances, at)
@@ -159,7 +166,7 @@ enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *
 		struct instance *i = container_of(at, struct instance, link);
 		if (i->leaving || (i->state != INSTANCE_STOPPED && i->state != INSTANCE_FAILED))
 			continue;
-		i->failures = 0;
+		restart_reset(&i->breaker);
 		keep_start(s, i);
 		begun++;
 	}
@@ -185,11 +192,12 @@ enum errcode supervisor_stop(struct supervisor *s, const char *id, struct err *e
 	}
 	if (begun == 0)
 		return err_set(e, E_STATE, "worker \"%s\" is not running; there is nothing to stop", id);
-	w->wanted = false;
+	want(s, w, false);
 	list_each(&w->instances, at)
 	{
 		struct instance *i = container_of(at, struct instance, link);
 		i->restart_wanted = false;
+		restart_reset(&i->breaker);
 		keep_stop(s, i);
 	}
 	return E_OK;
@@ -215,6 +223,7 @@ static void restart(struct supervisor *s, struct instance *i, bool force)
 	switch (i->state) {
 	case INSTANCE_RUNNING:
 		i->restart_wanted = true;
+		i->restart_wait_ms = 0;
 		if (force)
 			i->runner->kill(i, "restarted by force");
 		else
@@ -223,11 +232,12 @@ static void restart(struct supervisor *s, struct instance *i, bool force)
 	case INSTANCE_STARTING:
 	case INSTANCE_STOPPING:
 		i->restart_wanted = true;
+		i->restart_wait_ms = 0;
 		i->runner->kill(i, "restarted by force");
 		break;
 	case INSTANCE_FAILED:
 	case INSTANCE_STOPPED:
-		i->failures = 0;
+		restart_reset(&i->breaker);
 		keep_start(s, i);
 		break;
 	default:
@@ -243,7 +253,7 @@ enum errcode supervisor_restart(struct supervisor *s, const char *id, bool force
 		code = may_restart(w, e);
 	if (code != E_OK)
 		return code;
-	w->wanted = true;
+	want(s, w, true);
 	list_each(&w->instances, at)
 	{
 		struct instance *i = container_of(at, struct instance, link);
@@ -305,8 +315,7 @@ void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, c
 		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)keep_chance(s), keep_now(s));
 	keep_move(s, i, INSTANCE_INITIALIZING);
 	instance_set_error(i, "crash", "run", true, keep_now(s), "%s", evidence);
-	i->failures = n ? n - 1 : 0;
-	i->first_failure_at_ms = keep_now(s);
+	i->breaker.attempts = n ? n - 1 : 0;
 	keep_fail(s, i);
 }
 

@@ -3,9 +3,8 @@
  * Pure: the clock is a parameter, chance comes from a seed, and all effects go through runner_ops and struct supervisor_calls.
  * Loop thread only.
  *
- *  - a failed instance is started again after min(cap, delay * 2^(failures-1)) * U(0.5, 1); one that has run for
- *    restart_window_ms begins to count anew
- *  - restart_max failures within the window: given up; it stays `failed` (then stopped) until someone starts it
+ *  - whether and when a failed instance is started again: worker/restart.h; one whose breaker is open stays `failed` until
+ *    someone starts or stops it
  *  - stop: drain, then the tree is ended after stop_timeout_ms; start limit: start_timeout_ms, "… startup timeout"
  *  - an instance that is scaled away or whose worker is removed goes when it has stopped */
 #pragma once
@@ -32,6 +31,7 @@ struct supervisor_calls { /* set once by the wiring; none may be NULL but where 
 	/* supervisor_tick should be called at this time (Unix ms) or earlier. */
 	void (*wake)(void *context, int64_t at_ms);
 	int64_t (*now_ms)(void *context);
+	void (*by_hand)(void *context, const struct worker *w); /* w->wanted was set by someone; may be NULL */
 };
 
 struct supervisor *supervisor_new(const struct supervisor_calls *calls, uint64_t seed);

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "worker/restart.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -14,7 +15,6 @@
 
 enum worker_type { WORKER_PROCESS, WORKER_MODULE };
 enum worker_kind { WORKER_INTEGRATED, WORKER_MANAGED }; /* of a process: it speaks the link, or we only start it */
-enum worker_restart { WORKER_RESTART_ALWAYS, WORKER_RESTART_ON_FAILURE, WORKER_RESTART_NEVER };
 enum worker_on_crash {
 	WORKER_CRASH_RESTART,
 	WORKER_CRASH_DEMOTE
@@ -64,9 +64,7 @@ struct worker {
 	size_t exec_n;
 
 	unsigned replicas_min, replicas_max, concurrency, prefetch;
-	enum worker_restart restart;
-	int64_t restart_delay_ms, restart_cap_ms, restart_window_ms; /* first delay, greatest delay */
-	unsigned restart_max; /* failures within the window before it is given up; 0: never */
+	struct restart_policy restart;
 	int64_t start_timeout_ms, stop_timeout_ms;
 	struct worker_limits limits;
 	char *health_endpoint; /* of the worker's own server; NULL: asked over the link or by the module's `healthy` */
