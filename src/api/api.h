@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "blob/blob.h"
 #include "blob/collect.h"
+#include "claim/claim.h"
 #include "dispatch/dispatch.h"
 #include "http/http.h"
 #include "loop/loop.h"
@@ -46,6 +47,7 @@ struct api {
 	struct registry *registry;
 	struct supervisor *supervisor;
 	struct dispatch *dispatch;
+	struct claims *claims;
 	struct events *events;
 	struct metrics *metrics;
 	struct outputs *outputs;
@@ -59,12 +61,14 @@ struct api {
 
 extern const struct http_route *const api_routes[]; /* tables, NULL last: struct http_options.routes */
 
-extern const struct http_route blob_routes[], capability_routes[], dead_routes[], event_routes[], health_routes[],
-	invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[], pipeline_routes[], queue_routes[],
-	run_routes[], status_routes[], worker_routes[];
+extern const struct http_route blob_routes[], capability_routes[], claim_routes[], dead_routes[], event_routes[],
+	health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[], pipeline_routes[],
+	queue_routes[], run_routes[], status_routes[], worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
+
+const char *api_status_of(struct api *a, uint64_t id); /* its word, or NULL: unknown. job_json.c */
 
 void api_add_job(struct buf *out, const struct job_view *v, struct bytes result); /* result empty: null */
 void api_add_error(struct buf *out, const struct job_error *error);
@@ -112,6 +116,7 @@ void api_answered(void *api, const struct http_route *route, int status, uint64_
 /* What happened, told by the wiring: becomes events. happened.c */
 void api_job_ended(struct api *a, const struct job *j, const struct job_outcome *o);
 void api_job_progress(struct api *a, const struct job *j, int percent, struct bytes message);
+void api_claim_expired(struct api *a, const struct claim_view *v, struct bytes why);
 void api_instance_changed(struct api *a, const struct instance *i);
 void api_run_changed(struct api *a, uint64_t run_id, enum run_state state);
 
@@ -126,4 +131,6 @@ void api_reply_buf(struct http_request *r, int status, struct buf *json); /* and
 void api_reply_json(struct http_request *r, int status, json_t *json); /* and frees it */
 /* The header, or empty when there is none that is valid: a receiver ignores a broken one (W3C Trace Context 3.2.2). */
 struct bytes api_traceparent(struct http_request *r);
+/* The same when all that was committed before is durable; takes the answer's bytes. */
+void api_reply_saved(struct api *a, struct http_request *r, int status, struct buf *answer);
 char *api_text(struct bytes b); /* a NUL-terminated copy; the caller's */

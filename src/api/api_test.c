@@ -22,7 +22,7 @@
 static struct api api;
 static struct http_server *server;
 static char directory[64], socket_path[80];
-static bool recovering, stopping;
+static bool recovering, stopping, turn_wanted;
 
 /* ── what the wiring does ── */
 
@@ -37,7 +37,17 @@ static void progress(void *context, struct job *j, int percent, struct bytes mes
 	api_job_progress(&api, j, percent, message);
 }
 
-static const struct queue_hooks hooks = {.ended = ended, .progress = progress};
+static void ready(void *context, struct queue *q)
+{
+	claims_ready(api.claims, q);
+}
+
+static void taken_back(void *context, struct job *j, enum revoke_reason why)
+{
+	claims_revoke(api.claims, j);
+}
+
+static const struct queue_hooks hooks = {.ready = ready, .revoke = taken_back, .ended = ended, .progress = progress};
 
 static int64_t now_ms(void *context)
 {
@@ -89,6 +99,13 @@ static const struct supervisor_calls supervisor_calls = {.runner = no_runner,
 static const struct dispatch_calls dispatch_calls = {
 	.now_ms = now_ms, .want_turn = nothing, .wake = wake_nobody, .anyone_starting = nobody_starts};
 
+static void claims_at_once(void *context)
+{
+	turn_wanted = true;
+}
+
+static const struct claim_calls claim_calls = {.now_ms = now_ms, .want_turn = claims_at_once, .wake = wake_nobody};
+
 static int setup(void **state)
 {
 	struct err e;
@@ -108,12 +125,13 @@ static int setup(void **state)
 	api.registry = registry_new();
 	api.supervisor = supervisor_new(&supervisor_calls, 1);
 	api.dispatch = dispatch_new(api.queues, api.registry, &dispatch_calls);
+	api.claims = claims_new(api.queues, api.store, &claim_calls);
 	api.events = events_new(64, api.started_at_ms);
 	api.metrics = metrics_new();
 	char blobs[96];
 	snprintf(blobs, sizeof blobs, "%s/blobs", directory);
 	mkdir(blobs, 0700);
-	assert_int_equal(blobs_open(blobs, 1 << 20, &api.blobs, &e), E_OK);
+	assert_int_equal(blobs_open(blobs, 2 << 20, &api.blobs, &e), E_OK);
 	struct http_options o = {.unix_path = socket_path, .routes = api_routes, .context = &api, .answered = api_answered};
 	if (http_server_open(api.loop, &o, &server, &e) != E_OK)
 		fail_msg("%s", e.text);
@@ -125,6 +143,7 @@ static int teardown(void **state)
 	char command[100];
 	http_server_close(server);
 	dispatch_free(api.dispatch);
+	claims_free(api.claims);
 	supervisor_free(api.supervisor);
 	registry_free(api.registry);
 	store_close(api.store);
@@ -151,6 +170,11 @@ static void turn(struct client *c)
 	ssize_t n;
 	struct pollfd p = {.fd = c->fd, .events = POLLIN};
 	uv_run(loop_uv(api.loop), UV_RUN_NOWAIT);
+	if (turn_wanted) {
+		turn_wanted = false;
+		claims_turn(api.claims);
+	}
+	claims_tick(api.claims);
 	poll(&p, 1, 1);
 	while ((n = recv(c->fd, data, sizeof data, MSG_DONTWAIT)) > 0)
 		buf_add(&c->in, data, (size_t)n);
@@ -579,6 +603,145 @@ static void metrics_pass_promtool(void **state)
 	client_close(&c);
 }
 
+/* ── claims ── */
+
+static char *claim_path(json_t *claim, const char *verb)
+{
+	static char path[128];
+	snprintf(path, sizeof path, "/v1/claims/%s/%s", json_string_value(json_object_get(claim, "job_id")), verb);
+	return path;
+}
+
+static void a_job_is_claimed_kept_and_completed(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\",\"input\":{\"n\":1},\"tags\":[\"t\"]}");
+	char body[200];
+	json_t *answer = ask(200, "POST", "/v1/claims", "{\"capabilities\":[\"b\",\"a\"],\"max\":5,\"client\":\"me\"}");
+	json_t *claim = json_array_get(json_object_get(answer, "claims"), 0);
+	expect(claim, "input", "{\"n\":1}");
+	expect(claim, "attempt", "1");
+	expect(claim, "tags", "[\"t\"]");
+	long long fence = json_integer_value(json_object_get(claim, "fence"));
+	snprintf(body, sizeof body,
+		"{\"fence\":%lld,\"progress\":{\"percent\":40,\"message\":\"on\"},\"items\":[{\"key\":7,\"item\":[1]}],"
+		"\"checkpoint\":{\"at\":7}}",
+		fence);
+	json_t *beat = ask(200, "POST", claim_path(claim, "heartbeat"), body);
+	expect(beat, "cancelled", "false");
+	json_decref(beat);
+	json_t *job = ask(200, "GET", path_of("/v1/jobs/", id, ""), "");
+	expect(job, "progress", "{\"percent\":40,\"message\":\"on\"}");
+	json_decref(job);
+	json_t *held = ask(200, "GET", "/v1/claims", "");
+	expect(json_array_get(json_object_get(held, "claims"), 0), "client", "\"me\"");
+	expect(json_array_get(json_object_get(held, "clients"), 0), "held", "1");
+	json_decref(held);
+	snprintf(body, sizeof body, "{\"fence\":%lld,\"result\":{\"m\":2}}", fence);
+	json_t *end = ask(200, "POST", claim_path(claim, "complete"), body);
+	expect(end, "status", "\"completed\"");
+	json_decref(end);
+	json_t *late = ask(409, "POST", claim_path(claim, "complete"), body);
+	expect(late, "code", "\"fenced\"");
+	json_decref(late);
+	job = ask(200, "GET", path_of("/v1/jobs/", id, ""), "");
+	expect(job, "result", "{\"m\":2}");
+	json_decref(job);
+	json_decref(answer);
+}
+
+static void many_claims_end_in_one_request_each_as_it_did(void **state)
+{
+	scoped(buf_fini) struct buf body = {0};
+	for (int i = 0; i < 3; i++)
+		free(submit("{\"capability\":\"a\",\"max_attempts\":1}"));
+	json_t *answer = ask(200, "POST", "/v1/claims", "{\"capabilities\":[\"default/a\"],\"max\":3}"), *claim;
+	size_t i;
+	buf_text(&body, "{\"completions\":[");
+	json_array_foreach(json_object_get(answer, "claims"), i, claim)
+	{
+		buf_format(&body, "%s{\"job_id\":\"%s\",\"fence\":%lld,%s}", i ? "," : "",
+			json_string_value(json_object_get(claim, "job_id")),
+			(long long)json_integer_value(json_object_get(claim, "fence")) + (i == 2),
+			i == 1 ? "\"error\":{\"code\":\"BAD\",\"retryable\":false}" : "\"result\":1");
+	}
+	assert_int_equal(i, 3);
+	buf_text(&body, "]}");
+	json_t *ends = ask(200, "POST", "/v1/claims/complete", body.data), *list = json_object_get(ends, "claims");
+	expect(json_array_get(list, 0), "status", "\"completed\"");
+	expect(json_array_get(list, 1), "status", "\"failed\"");
+	expect(json_object_get(json_array_get(list, 2), "error"), "code", "\"fenced\"");
+	json_decref(ends);
+	json_decref(answer);
+}
+
+static void a_cancelled_claim_hears_of_it(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\"}");
+	char body[64];
+	json_t *answer = ask(200, "POST", "/v1/claims", "{\"capabilities\":[\"a\"]}");
+	json_t *claim = json_array_get(json_object_get(answer, "claims"), 0);
+	snprintf(body, sizeof body, "{\"fence\":%lld}", (long long)json_integer_value(json_object_get(claim, "fence")));
+	json_decref(ask(200, "DELETE", path_of("/v1/jobs/", id, ""), ""));
+	json_t *beat = ask(200, "POST", claim_path(claim, "heartbeat"), body);
+	expect(beat, "cancelled", "true");
+	json_decref(beat);
+	json_t *late = ask(409, "POST", claim_path(claim, "complete"), body);
+	expect(late, "code", "\"cancelled\"");
+	json_decref(late);
+	json_decref(answer);
+}
+
+static void a_result_too_large_for_a_job_becomes_a_blob(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\"}");
+	scoped(buf_fini) struct buf body = {0};
+	json_t *answer = ask(200, "POST", "/v1/claims", "{\"capabilities\":[\"a\"]}");
+	json_t *claim = json_array_get(json_object_get(answer, "claims"), 0);
+	buf_format(&body, "{\"fence\":%lld,\"result\":[", (long long)json_integer_value(json_object_get(claim, "fence")));
+	for (int i = 0; i < JOB_RESULT_MAX_BYTES / 10; i++)
+		buf_text(&body, "123456789,");
+	buf_text(&body, "1,2,3]}");
+	json_decref(ask(200, "POST", claim_path(claim, "complete"), body.data));
+	json_t *job = ask(200, "GET", path_of("/v1/jobs/", id, ""), "");
+	const char *blob = json_string_value(json_object_get(json_object_get(job, "result"), "blob"));
+	assert_non_null(blob);
+	json_t *list = ask(200, "GET", path_of("/v1/blobs/", blob, ""), "");
+	assert_int_equal(json_array_size(list), JOB_RESULT_MAX_BYTES / 10 + 3);
+	json_decref(list);
+	json_decref(job);
+	json_decref(answer);
+}
+
+static void what_is_wrong_with_a_claim_is_said_with_its_place(void **state)
+{
+	static const struct {
+		const char *path, *body, *pointer, *text;
+	} cases[] = {
+		{"", "{}", "\"/capabilities\"", "is missing"},
+		{"", "{\"capabilities\":[]}", "\"/capabilities\"", "is empty"},
+		{"", "{\"capabilities\":[\"a\",\"b c\"]}", "\"/capabilities/1\"", "must consist of"},
+		{"", "{\"capabilities\":[\"a\"],\"max\":1001}", "\"/max\"", "from 1 to 1000"},
+		{"", "{\"capabilities\":[\"a\"],\"lease\":\"1ms\"}", "\"/lease\"", "is not from 1s to 1d"},
+		{"", "{\"capabilities\":[\"a\"],\"lese\":\"1m\"}", "\"/lese\"", "did you mean \\\"lease\\\""},
+		{"", "{\"capabilities\":[\"a\"],\"client\":\"a b\"}", "\"/client\"", "client"},
+		{"/0000000000001/complete", "{\"result\":1}", "\"/fence\"", "is missing"},
+		{"/0000000000001/fail", "{\"fence\":1,\"error\":{}}", "\"/error/code\"", "is missing"},
+		{"/0000000000001/heartbeat", "{\"fence\":-1}", "\"/fence\"", "-1 is not a whole number"},
+		{"/complete", "{\"completions\":[{\"job_id\":\"x\"}]}", "\"/completions/0/job_id\"", "13 letters"},
+		{"/heartbeat", "{\"claims\":[{\"job_id\":\"0000000000001\"}]}", "\"/claims/0/fence\"", "is missing"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *problem = ask(400, "POST", path_of("/v1/claims", cases[i].path, ""), cases[i].body);
+		char *text = json_dumps(problem, JSON_COMPACT);
+		if (!strstr(text, cases[i].text))
+			fail_msg("%s gave %s", cases[i].body, text);
+		expect(problem, "pointer", cases[i].pointer);
+		free(text);
+		json_decref(problem);
+	}
+	json_decref(ask(404, "POST", "/v1/claims/0000000000001/complete", "{\"fence\":1}"));
+}
+
 static void probes_say_whether_work_can_be_done(void **state)
 {
 	json_decref(ask(200, "GET", "/readyz", ""));
@@ -668,6 +831,11 @@ int main(void)
 		TEST(a_follower_sees_a_job_from_how_it_is_to_its_end),
 		TEST(events_go_on_where_the_last_one_was),
 		TEST(metrics_pass_promtool),
+		TEST(a_job_is_claimed_kept_and_completed),
+		TEST(many_claims_end_in_one_request_each_as_it_did),
+		TEST(a_cancelled_claim_hears_of_it),
+		TEST(a_result_too_large_for_a_job_becomes_a_blob),
+		TEST(what_is_wrong_with_a_claim_is_said_with_its_place),
 		TEST(probes_say_whether_work_can_be_done),
 		TEST(the_openapi_document_and_the_routes_are_the_same),
 	};

@@ -30,6 +30,18 @@ void api_job_progress(struct api *a, const struct job *j, int percent, struct by
 			.message = message});
 }
 
+void api_claim_expired(struct api *a, const struct claim_view *v, struct bytes why)
+{
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = "claim.expired",
+			.job_id = v->job->id,
+			.run_id = v->job->run_id,
+			.namespace = queue_namespace(v->job->queue),
+			.capability = queue_capability(v->job->queue),
+			.attempt = v->job->attempts,
+			.message = why});
+}
+
 void api_instance_changed(struct api *a, const struct instance *i)
 {
 	static const char *const types[INSTANCE_STATES] = {[INSTANCE_UNINITIALIZED] = "instance.uninitialized",

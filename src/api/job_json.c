@@ -87,6 +87,22 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	buf_text(out, "}");
 }
 
+const char *api_status_of(struct api *a, uint64_t id)
+{
+	static const enum store_table tables[] = {STORE_DONE, STORE_DEAD};
+	struct job *j = queues_find(a->queues, id);
+	if (j)
+		return job_state_word(j->state);
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		scoped(buf_fini) struct buf head = {0};
+		struct job_view v;
+		if (a->store->ops->read(a->store, tables[i], (struct store_key){.id = id}, &head, NULL, NULL) == E_OK &&
+			job_view_decode(tables[i], id, buf_bytes(&head), &v, NULL) == E_OK)
+			return job_state_word(v.state);
+	}
+	return NULL;
+}
+
 static enum errcode add_stored(struct api *a, enum store_table table, uint64_t id, struct buf *out, struct err *e)
 {
 	scoped(buf_fini) struct buf head = {0}, body = {0};

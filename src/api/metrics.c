@@ -126,6 +126,23 @@ static void set_workers(struct api *a)
 	}
 }
 
+/* ── pull clients ── */
+
+static void set_claims(struct api *a)
+{
+	struct claims_stats s;
+	claims_get_stats(a->claims, &s);
+	set_one(a, METRIC_GAUGE, "reeve_claims_held", "Jobs in the hands of pull clients.", (double)s.held);
+	set_one(a, METRIC_GAUGE, "reeve_claims_waiting", "Claims that wait for a job.", (double)s.waiting);
+	set_one(a, METRIC_COUNTER, "reeve_claims_total", "Jobs that pull clients were given.", (double)s.claimed);
+	set_one(a, METRIC_COUNTER, "reeve_claims_completed_total", "Those that they completed.", (double)s.completed);
+	set_one(a, METRIC_COUNTER, "reeve_claims_failed_total", "Those that they failed.", (double)s.failed);
+	set_one(a, METRIC_COUNTER, "reeve_claims_released_total", "Those that they gave back.", (double)s.released);
+	set_one(a, METRIC_COUNTER, "reeve_claims_expired_total", "Those whose lease ran out.", (double)s.expired);
+	set_one(a, METRIC_COUNTER, "reeve_claims_returned_total",
+		"Jobs that went back because their client had gone before it could be given them.", (double)s.returned);
+}
+
 /* ── the engine ── */
 
 static void set_store(struct api *a)
@@ -189,6 +206,7 @@ static void collect(void *context)
 	struct api *a = context;
 	set_queues(a);
 	set_workers(a);
+	set_claims(a);
 	set_store(a);
 	set_blobs(a);
 	set_engine(a);

@@ -3,4 +3,9 @@
 #include "api/api.h"
 
 json_t *openapi_document(void); /* the caller's */
+struct openapi_schema { /* a shape: #/components/schemas/NAME; JSON with ' for " */
+	const char *name, *schema;
+};
+extern const struct openapi_schema openapi_claims[]; /* name NULL last */
+
 json_t *openapi_components(void); /* schemas and responses; openapi_schemas.c */

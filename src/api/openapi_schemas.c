@@ -6,9 +6,7 @@
 
 /* JSON with ' for ", a member a line. */
 /* clang-format off */
-static const struct {
-	const char *name, *schema;
-} schemas[] = {
+static const struct openapi_schema schemas[] = {
 	{"Problem",
 		"{'type':'object','description':'RFC 9457','required':['type','title','status','detail','code'],'properties':{"
 		"'type':{'type':'string'},"
@@ -122,6 +120,7 @@ static const struct {
 		"'attempt':{'type':'integer'},"
 		"'percent':{'type':'integer'},"
 		"'message':{'type':'string'}}}"},
+	{NULL, NULL},
 };
 /* clang-format on */
 
@@ -135,15 +134,21 @@ static json_t *load(const char *text)
 	return schema;
 }
 
+static void add_all(json_t *all, const struct openapi_schema *s)
+{
+	for (; s->name; s++) {
+		json_t *schema = load(s->schema);
+		if (!schema)
+			abort(); /* found by the test of openapi.c */
+		json_object_set_new(all, s->name, schema);
+	}
+}
+
 json_t *openapi_components(void)
 {
 	json_t *all = json_object();
-	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
-		json_t *schema = load(schemas[i].schema);
-		if (!schema)
-			abort(); /* found by the test of openapi.c */
-		json_object_set_new(all, schemas[i].name, schema);
-	}
+	add_all(all, schemas);
+	add_all(all, openapi_claims);
 	return json_pack("{s:o, s:{s:{s:s, s:{s:{s:{s:s}}}}}}", "schemas", all, "responses", "Problem", "description",
 		"an error", "content", "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");
 }

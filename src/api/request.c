@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const struct http_route *const api_routes[] = {blob_routes, capability_routes, dead_routes, event_routes, health_routes,
-	invoke_routes, job_routes, log_routes, metric_routes, openapi_routes, pipeline_routes, queue_routes, run_routes,
-	status_routes, worker_routes, NULL};
+const struct http_route *const api_routes[] = {blob_routes, capability_routes, claim_routes, dead_routes, event_routes,
+	health_routes, invoke_routes, job_routes, log_routes, metric_routes, openapi_routes, pipeline_routes, queue_routes,
+	run_routes, status_routes, worker_routes, NULL};
 
 void api_fail(struct http_request *r, enum errcode code, const char *format, ...)
 {
@@ -40,6 +40,41 @@ void api_reply_json(struct http_request *r, int status, json_t *json)
 	http_reply_json(r, status, bytes_of(text));
 	free(text);
 	json_decref(json);
+}
+
+struct saving { /* an answer that waits for what it says to be on disk */
+	struct http_request *request; /* NULL: the client has gone */
+	int status;
+	struct buf answer;
+};
+
+static void client_gone(void *data)
+{
+	((struct saving *)data)->request = NULL;
+}
+
+static void saved(void *context, enum errcode code)
+{
+	struct saving *s = context;
+	struct http_request *r = s->request;
+	if (r && code)
+		api_fail(r, code, "the change could not be stored: %s", err_word(code));
+	else if (r)
+		api_reply_buf(r, s->status, &s->answer);
+	if (r)
+		http_set_data(r, NULL, NULL);
+	buf_fini(&s->answer);
+	free(s);
+}
+
+/* An empty batch is durable when every one before it is. */
+void api_reply_saved(struct api *a, struct http_request *r, int status, struct buf *answer)
+{
+	struct saving *s = NEW(struct saving);
+	*s = (struct saving){.request = r, .status = status, .answer = *answer};
+	*answer = (struct buf){0};
+	http_set_data(r, s, client_gone);
+	queues_commit(a->queues, store_batch_new(), saved, s);
 }
 
 bool api_json_body(struct http_request *r, json_t **out)

@@ -47,18 +47,11 @@ static void fail(struct submitting *t)
 
 /* ── the answer ── */
 
-/* Perhaps it was quicker than we, and is over. */
-static const char *status_of(struct api *a, uint64_t id)
+/* Perhaps it was quicker than we, and is over; or is even forgotten already. */
+static const char *status_of(struct submitting *t, uint64_t id)
 {
-	struct job *j = queues_find(a->queues, id);
-	struct job_view v;
-	scoped(buf_fini) struct buf head = {0};
-	if (j)
-		return job_state_word(j->state);
-	if (a->store->ops->read(a->store, STORE_DONE, (struct store_key){.id = id}, &head, NULL, NULL) == E_OK &&
-		job_view_decode(STORE_DONE, id, buf_bytes(&head), &v, NULL) == E_OK)
-		return job_state_word(v.state);
-	return job_state_word(JOB_FAILED);
+	const char *word = api_status_of(t->api, id);
+	return word ? word : job_state_word(JOB_COMPLETED);
 }
 
 static void add_job(struct buf *out, struct submitting *t, const struct submit_reply *reply, size_t i)
@@ -66,7 +59,7 @@ static void add_job(struct buf *out, struct submitting *t, const struct submit_r
 	char id[ID_TEXT_SIZE];
 	bool existing = reply->existing && reply->existing[i];
 	id_format(reply->ids[i], id);
-	buf_format(out, "{\"job_id\":\"%s\",\"status\":\"%s\",\"namespace\":", id, status_of(t->api, reply->ids[i]));
+	buf_format(out, "{\"job_id\":\"%s\",\"status\":\"%s\",\"namespace\":", id, status_of(t, reply->ids[i]));
 	struct bytes namespace = t->s.specs[i].namespace;
 	buf_json_utf8(out, namespace.size ? namespace : bytes_of("default"));
 	buf_text(out, existing ? ",\"existing\":true}" : "}");

@@ -235,41 +235,6 @@ static void show_instance(void *context, struct http_request *r)
 
 /* ── change ── */
 
-struct saving { /* an answer that waits for what it says to be on disk */
-	struct http_request *request; /* NULL: the client has gone */
-	int status;
-	struct buf answer;
-};
-
-static void client_gone(void *data)
-{
-	((struct saving *)data)->request = NULL;
-}
-
-static void saved(void *context, enum errcode code)
-{
-	struct saving *s = context;
-	struct http_request *r = s->request;
-	if (r && code)
-		api_fail(r, code, "the change could not be stored: %s", err_word(code));
-	else if (r)
-		api_reply_buf(r, s->status, &s->answer);
-	if (r)
-		http_set_data(r, NULL, NULL);
-	buf_fini(&s->answer);
-	free(s);
-}
-
-/* Takes *answer. An empty batch is durable when every one before it is. */
-static void answer_when_saved(struct api *a, struct http_request *r, int status, struct buf *answer)
-{
-	struct saving *s = NEW(struct saving);
-	*s = (struct saving){.request = r, .status = status, .answer = *answer};
-	*answer = (struct buf){0};
-	http_set_data(r, s, client_gone);
-	queues_commit(a->queues, store_batch_new(), saved, s);
-}
-
 static void add_worker(void *context, struct http_request *r)
 {
 	struct api *a = context;
@@ -286,7 +251,7 @@ static void add_worker(void *context, struct http_request *r)
 	}
 	struct buf out = {0};
 	add_worker_json(&out, supervisor_find(a->supervisor, id));
-	answer_when_saved(a, r, 201, &out);
+	api_reply_saved(a, r, 201, &out);
 }
 
 static void remove_worker(void *context, struct http_request *r)
@@ -307,7 +272,7 @@ static void remove_worker(void *context, struct http_request *r)
 	}
 	struct buf out = {0};
 	buf_text(&out, "{\"removed\":true}");
-	answer_when_saved(a, r, 200, &out);
+	api_reply_saved(a, r, 200, &out);
 }
 
 static void answer_change(

@@ -1,4 +1,4 @@
-/* Timers of the engine, and dispatch's turn at the end of each turn of the loop. */
+/* Timers of the engine, and the turn of dispatch and claims at the end of each turn of the loop. */
 #include "daemon/daemon.h"
 
 #include "base/mem.h"
@@ -39,11 +39,20 @@ static void deliver(void *context)
 	dispatch_tick(d->dispatch, clock_now(d));
 }
 
+static void claim(void *context)
+{
+	struct daemon *d = context;
+	d->claim_at_ms = 0;
+	claims_tick(d->claims);
+}
+
+/* Instances with room come first, pull clients take what is left. */
 static void turn(struct message *m)
 {
 	struct daemon *d = container_of(m, struct daemon, turn);
 	d->turn_wanted = false;
 	dispatch_turn(d->dispatch);
+	claims_turn(d->claims);
 }
 
 void clock_want_turn(void *daemon)
@@ -81,6 +90,12 @@ void clock_wake_queues(void *daemon, int64_t at_ms)
 	loop_timer_set(d->tick, wait < 0 ? 0 : wait);
 }
 
+void clock_wake_claims(void *daemon, int64_t at_ms)
+{
+	struct daemon *d = daemon;
+	wake(d, d->claim, &d->claim_at_ms, at_ms);
+}
+
 void clock_wake_supervisor(void *daemon, int64_t at_ms)
 {
 	struct daemon *d = daemon;
@@ -93,6 +108,7 @@ void clock_open(struct daemon *d)
 	d->tick = loop_timer_new(d->loop, clock_tick, d);
 	d->supervise = loop_timer_new(d->loop, supervise, d);
 	d->deliver = loop_timer_new(d->loop, deliver, d);
+	d->claim = loop_timer_new(d->loop, claim, d);
 }
 
 void clock_close(struct daemon *d)
@@ -100,4 +116,5 @@ void clock_close(struct daemon *d)
 	loop_timer_free(d->tick);
 	loop_timer_free(d->supervise);
 	loop_timer_free(d->deliver);
+	loop_timer_free(d->claim);
 }

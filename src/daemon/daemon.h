@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "blob/blob.h"
 #include "blob/collect.h"
+#include "claim/claim.h"
 #include "daemon/settings.h"
 #include "dispatch/dispatch.h"
 #include "event/event.h"
@@ -42,16 +43,18 @@ struct daemon {
 	struct registry *registry;
 	struct supervisor *supervisor;
 	struct dispatch *dispatch;
+	struct claims *claims;
 	struct process_host *processes;
 	struct module_host *modules;
 	struct api api;
 	struct http_server *http;
 	struct link_clients *clients;
 
-	struct loop_timer *tick, *supervise, *deliver, *recover; /* queue and runs; supervisor; dispatch; end of recovery */
+	struct loop_timer *tick, *supervise, *deliver, *claim; /* queue and runs; supervisor; dispatch; claims */
+	struct loop_timer *recover; /* end of recovery */
 	int64_t tick_at_ms; /* when that timer fires */
-	int64_t supervise_at_ms, deliver_at_ms; /* the same; 0: they are off */
-	struct message turn; /* dispatch_turn at the end of the loop's turn */
+	int64_t supervise_at_ms, deliver_at_ms, claim_at_ms; /* the same; 0: they are off */
+	struct message turn; /* dispatch_turn and claims_turn at the end of the loop's turn */
 	bool turn_wanted;
 	int64_t started_at_ms;
 	bool recovering; /* jobs are not given out yet */
@@ -72,6 +75,7 @@ void clock_tick(void *daemon); /* of queues and runs; sets its own timer */
 void clock_want_turn(void *daemon);
 void clock_wake_queues(void *daemon, int64_t at_ms);
 void clock_wake_dispatch(void *daemon, int64_t at_ms);
+void clock_wake_claims(void *daemon, int64_t at_ms);
 void clock_wake_supervisor(void *daemon, int64_t at_ms);
 int64_t clock_now(void *daemon);
 

@@ -137,6 +137,7 @@ static void recovered(void *context)
 	d->recovering = false;
 	supervisor_hold(d->supervisor, false);
 	dispatch_hold(d->dispatch, d->stopping);
+	claims_hold(d->claims, d->stopping);
 	log_write(LOG_LEVEL_INFO, "ready", "node=%s socket=%s epoch=%llu", d->settings->node, d->settings->socket,
 		(unsigned long long)d->store->epoch);
 }

@@ -9,6 +9,7 @@ void stop_begin(struct daemon *d, int exit_code)
 	d->exit_code = exit_code;
 	log_write(LOG_LEVEL_INFO, "stopping", NULL);
 	dispatch_hold(d->dispatch, true); /* what runs may end; nothing new begins */
+	claims_stop(d->claims);
 	stop_check(d);
 }
 

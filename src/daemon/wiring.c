@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "os/durable.h"
 #include "os/path.h"
+#include "wire/id.h"
 #include "wire/keeper.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ static void on_ready(void *context, struct queue *q)
 {
 	struct daemon *d = context;
 	dispatch_ready(d->dispatch, q);
+	claims_ready(d->claims, q);
 }
 
 static void on_wake(void *context, int64_t at_ms)
@@ -38,7 +40,8 @@ static void on_wake(void *context, int64_t at_ms)
 static void on_revoke(void *context, struct job *j, enum revoke_reason why)
 {
 	struct daemon *d = context;
-	dispatch_revoke(d->dispatch, j, why);
+	if (!claims_revoke(d->claims, j))
+		dispatch_revoke(d->dispatch, j, why);
 }
 
 static void on_item(
@@ -143,7 +146,9 @@ static void open_collector(struct daemon *d)
 static void on_resume(void *context, uint64_t job_id)
 {
 	struct daemon *d = context;
-	dispatch_emit_resume(d->dispatch, job_id);
+	const struct job *j = queues_find(d->queues, job_id);
+	if (j && !claims_has(d->claims, j)) /* a pull client is told to come again */
+		dispatch_emit_resume(d->dispatch, job_id);
 }
 
 static void on_run_changed(void *context, uint64_t run_id, enum run_state state)
@@ -232,6 +237,29 @@ static void open_dispatch(struct daemon *d)
 		.log = on_job_log};
 	d->registry = registry_new();
 	d->dispatch = dispatch_new(d->queues, d->registry, &calls);
+}
+
+/* ── from claims ── */
+
+static void on_claim_expired(void *context, const struct claim_view *v, struct bytes why)
+{
+	struct daemon *d = context;
+	char id[ID_TEXT_SIZE];
+	id_format(v->job->id, id);
+	log_write(LOG_LEVEL_WARNING, "claim_expired", "client=%s job=%s held_ms=%lld", v->client, id,
+		(long long)(clock_now(d) - v->since_ms));
+	api_claim_expired(&d->api, v, why);
+}
+
+static void open_claims(struct daemon *d)
+{
+	struct claim_calls calls = {.context = d,
+		.now_ms = clock_now,
+		.want_turn = clock_want_turn,
+		.wake = clock_wake_claims,
+		.expired = on_claim_expired};
+	d->claims = claims_new(d->queues, d->store, &calls);
+	claims_hold(d->claims, true);
 }
 
 /* ── from the supervisor ── */
@@ -489,6 +517,7 @@ static void fill_api(struct daemon *d)
 	a->registry = d->registry;
 	a->supervisor = d->supervisor;
 	a->dispatch = d->dispatch;
+	a->claims = d->claims;
 	a->outputs = d->outputs;
 	a->events = d->events;
 	a->metrics = d->metrics;
@@ -569,11 +598,12 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	open_collector(d);
 	open_pipelines(d);
 	open_dispatch(d);
+	open_claims(d);
 	open_supervisor(d);
 	open_modules(d, scratch);
 	dispatch_hold(d->dispatch, true);
-	if ((code = queues_load(d->queues, clock_now(d), e)) || (code = pipelines_load(d->pipelines, clock_now(d), e)) ||
-		(code = open_processes(d, run, scratch, e)))
+	if ((code = queues_load(d->queues, clock_now(d), e)) || (code = claims_load(d->claims, e)) ||
+		(code = pipelines_load(d->pipelines, clock_now(d), e)) || (code = open_processes(d, run, scratch, e)))
 		return code;
 	fill_api(d);
 	return (code = recovery_adopt(d, e)) ? code : open_http(d, run, e);
@@ -589,6 +619,7 @@ void daemon_close(struct daemon *d)
 	if (d->store)
 		d->store->ops->close(d->store);
 	dispatch_free(d->dispatch);
+	claims_free(d->claims);
 	supervisor_free(d->supervisor);
 	registry_free(d->registry);
 	pipelines_free(d->pipelines);

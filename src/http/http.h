@@ -58,6 +58,8 @@ struct bytes http_header(struct http_request *r, const char *name);
 struct bytes http_body(struct http_request *r); /* any bytes: whoever reads JSON checks it (json_span.h) */
 void http_take_body(struct http_request *r, struct buf *out); /* the bytes are the caller's from now on */
 int http_peer_uid(struct http_request *r); /* of the Unix socket's peer; -1 unknown */
+int http_peer_pid(struct http_request *r); /* when it connected; -1 unknown */
+bool http_client_there(struct http_request *r); /* asks the kernel now: its client has not closed the connection */
 void *http_data(struct http_request *r);
 /* The handler's own pointer, and what to do when the request ends, however it ends: always once. */
 void http_set_data(struct http_request *r, void *data, void (*gone)(void *data));

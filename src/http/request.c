@@ -249,6 +249,11 @@ int http_peer_uid(struct http_request *r)
 	return r->peer ? r->peer->uid : -1;
 }
 
+int http_peer_pid(struct http_request *r)
+{
+	return r->peer ? r->peer->pid : -1;
+}
+
 void *http_data(struct http_request *r)
 {
 	return r->data;

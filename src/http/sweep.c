@@ -15,6 +15,12 @@ static void drop(struct http_request *r)
 	server_resume(r);
 }
 
+bool http_client_there(struct http_request *r)
+{
+	struct pollfd fd = {.fd = r->peer ? r->peer->fd : -1};
+	return !r->dropped && r->peer && poll(&fd, 1, 0) <= 0;
+}
+
 static void drop_gone(struct http_server *s)
 {
 	scoped(mem_free_at) struct pollfd *fds = mem_new(s->request_n * sizeof *fds);

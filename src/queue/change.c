@@ -133,16 +133,27 @@ static void simple_applied(struct change *c, enum errcode code)
 	free(s);
 }
 
-void change_simple(struct queues *qs, struct store_batch *b, queue_done *simple_done, void *context)
+static void commit_simply(struct queues *qs, struct store_batch *b, bool retain, queue_done *simple_done, void *context)
 {
 	struct simple *s = NEW(struct simple);
 	s->done = simple_done;
 	s->context = context;
-	change_commit(qs, &s->change, b, true, simple_applied);
+	change_commit(qs, &s->change, b, retain, simple_applied);
+}
+
+void change_simple(struct queues *qs, struct store_batch *b, queue_done *simple_done, void *context)
+{
+	commit_simply(qs, b, true, simple_done, context);
 }
 
 void queues_commit(
 	struct queues *qs, struct store_batch *b, void (*committed)(void *context, enum errcode code), void *context)
 {
 	change_simple(qs, b, committed, context);
+}
+
+void queues_commit_once(
+	struct queues *qs, struct store_batch *b, void (*committed)(void *context, enum errcode code), void *context)
+{
+	commit_simply(qs, b, false, committed, context);
 }

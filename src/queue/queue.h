@@ -108,6 +108,9 @@ uint64_t queues_next_id(struct queues *qs, int64_t now_ms); /* from the one sour
 
 /* The queue, made when it is not there (a queue exists before any worker does). */
 struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes capability);
+/* As queues_get, for names that others choose: they are checked, and E_LIMIT when there are too many queues. */
+enum errcode queues_open(
+	struct queues *qs, struct bytes namespace, struct bytes capability, struct queue **out, struct err *e);
 extern const struct queue_limits queue_default_limits;
 void queues_set_limits(struct queues *qs, const struct queue_limits *limits); /* of queues that are made from now on */
 void queue_set_limits(struct queue *q, const struct queue_limits *limits);
@@ -137,6 +140,10 @@ const struct submit_refusal *queues_refusal(const struct queues *qs);
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms);
 /* Commits the caller's batch. On a full disk it is kept and tried again, in order with the queue's own; takes b. */
 void queues_commit(
+	struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
+
+/* The same, tried only once: on a full disk nothing of it is kept, and `done` gets E_NO_SPACE. */
+void queues_commit_once(
 	struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
 
 /* The head of a STORE_ITEM row (any thread): the job that the item became, or 0. The row stays, as that job's input, until

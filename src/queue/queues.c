@@ -185,6 +185,27 @@ struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes
 	return *at;
 }
 
+enum errcode queues_check_room(struct queues *qs, struct bytes namespace, struct bytes capability, struct err *e)
+{
+	if (qs->queue_n >= QUEUES_MAX && !queues_lookup(qs, namespace, capability))
+		return err_set(e, E_LIMIT, "capability \"%.*s\": there are queues of %d capabilities already",
+			(int)capability.size, capability.data, QUEUES_MAX);
+	return E_OK;
+}
+
+enum errcode queues_open(
+	struct queues *qs, struct bytes namespace, struct bytes capability, struct queue **out, struct err *e)
+{
+	enum errcode code = namespace.size ? job_name_check("namespace", namespace, e) : E_OK;
+	if (!code)
+		code = job_name_check("capability", capability, e);
+	if (!code)
+		code = queues_check_room(qs, namespace, capability, e);
+	if (!code)
+		*out = queues_get(qs, namespace, capability);
+	return code;
+}
+
 void queues_set_limits(struct queues *qs, const struct queue_limits *limits)
 {
 	qs->limits = *limits;

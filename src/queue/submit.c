@@ -121,14 +121,6 @@ static void submit_applied(struct change *c, enum errcode code)
 	free(s);
 }
 
-static enum errcode check_queue(struct queues *qs, const struct job_spec *spec, struct err *e)
-{
-	if (qs->queue_n >= QUEUES_MAX && !queues_lookup(qs, spec->namespace, spec->capability))
-		return err_set(e, E_LIMIT, "capability \"%.*s\": there are jobs for %d capabilities already",
-			(int)spec->capability.size, spec->capability.data, QUEUES_MAX);
-	return E_OK;
-}
-
 static enum errcode check_room(struct queues *qs, size_t n, struct err *e)
 {
 	if (n == 0 || n > JOB_BATCH_MAX)
@@ -200,7 +192,7 @@ static enum errcode check(struct queues *qs, const struct job_spec *specs, size_
 	for (size_t i = 0; i < n; i++) {
 		enum errcode code = job_spec_check(&specs[i], e);
 		if (!code)
-			code = check_queue(qs, &specs[i], e);
+			code = queues_check_room(qs, specs[i].namespace, specs[i].capability, e);
 		if (!code && specs[i].idempotency_key.size) {
 			key_of(&specs[i], &s->keys[i]);
 			s->keys[i].expires_at_ms = qs->now_ms + KEY_KEEP_MS;
