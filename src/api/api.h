@@ -25,6 +25,7 @@
 #define API_LIST_MAX		  1000
 
 struct api;
+struct schema; /* schema/schema.h */
 struct events; /* event/event.h */
 struct metrics; /* metrics/metrics.h */
 struct outputs; /* log/output.h */
@@ -73,6 +74,8 @@ const char *api_status_of(struct api *a, uint64_t id); /* its word, or NULL: unk
 void api_add_job(struct buf *out, const struct job_view *v, struct bytes result); /* result empty: null */
 void api_add_error(struct buf *out, const struct job_error *error);
 void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
+void api_submit_lines(void *context, struct http_request *r); /* the same, NDJSON; submit_stream.c */
+bool api_submit_piece(void *context, struct http_request *r, struct bytes piece);
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
 void api_move_job(void *context, struct http_request *r); /* PATCH /v1/jobs/{job_id}; job_move.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
@@ -86,7 +89,6 @@ void api_collect_blobs(void *context, struct http_request *r);
 /* Jobs as a client asks for them. submission_parse runs on any thread and touches nothing else. submit_parse.c */
 struct submission {
 	struct buf body; /* what the specs point into */
-	bool ndjson;
 	int64_t now_ms;
 	struct bytes namespace, idempotency_key, traceparent; /* of the request: for jobs that do not say */
 	bool many; /* set by what the body is */
@@ -99,15 +101,22 @@ struct submission {
 	char pointer[300]; /* of what is wrong in the body, or "" */
 };
 enum errcode submission_parse(struct submission *s); /* fills error and pointer when it fails */
+/* Adds the job of one line, which the caller keeps; after a failure the others are as before. */
+enum errcode submission_parse_line(struct submission *s, struct bytes line);
 void submission_fini(struct submission *s);
+/* Does the input fit? schema NULL: it does. *status: of the answer; pointer: within the job. Any thread. submit_check.c */
+enum errcode api_check_input(
+	const struct schema *schema, const struct job_spec *spec, int *status, char pointer[300], struct err *e);
+/* "pending", or how it ended: perhaps it was quicker than we. */
+const char *api_submitted_status(struct api *a, uint64_t id);
 
 /* payload.c: do inputs name blobs, or are they too large for a row? Then this uses the ones and makes blobs of the others; it blocks.
  * Fills error, status and pointer when it fails: 422 for a blob that is not there. */
 bool api_has_blobs(const struct submission *s);
 enum errcode api_use_blobs(struct blobs *b, struct submission *s);
+enum errcode api_use_blob(struct blobs *b, struct submission *s, struct job_spec *spec); /* of one; no pointer */
 
 /* The input schema of a capability that is served now, or NULL. Stays valid for the life of the process. input.c */
-struct schema;
 const struct schema *api_input_schema(struct api *a, struct bytes namespace, struct bytes capability);
 
 /* For http_options.answered (context: struct api): counts requests. metrics.c */

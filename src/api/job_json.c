@@ -47,7 +47,8 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	buf_json_string(out, v->namespace);
 	buf_text(out, ",\"capability\":");
 	buf_json_string(out, v->capability);
-	buf_text(out, ",\"operation\":"); /* what the capability is called in the system that Reeve replaces; so is timestamp */
+	buf_text(
+		out, ",\"operation\":"); /* what the capability is called in the system that Reeve replaces; so is timestamp */
 	buf_json_string(out, v->capability);
 	buf_format(out, ",\"status\":\"%s\",\"priority\":%d,\"attempts\":%d,\"max_attempts\":%d,\"crashes\":%d",
 		job_state_word(v->state), v->priority, v->attempts, v->max_attempts, v->crashes);

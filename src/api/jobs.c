@@ -17,18 +17,28 @@ static void job_items(void *context, struct http_request *r);
 
 #define SUBMIT_BODY_MAX (64 << 20) /* of many jobs; each input has its own limit */
 
+/* clang-format off */
 #define TAKES_JOBS                                                                                                     \
-	"\"x-query\":\"namespace\",\"requestBody\":{\"required\":true,\"content\":{\"application/"                         \
-	"json\":{\"schema\":{\"oneOf\":["                                                                                  \
-	"{\"$ref\":\"#/components/schemas/JobRequest\"},{\"$ref\":\"#/components/schemas/JobsRequest\"}]}},"               \
-	"\"application/x-ndjson\":{\"schema\":{\"type\":\"string\",\"description\":\"one JobRequest a line\"}}}},"         \
-	"\"responses\":{\"202\":{\"description\":\"on disk\",\"content\":{\"application/json\":{\"schema\":{"              \
-	"\"$ref\":\"#/components/schemas/Submitted\"}}}}}"
+	"\"x-query\":\"namespace\",\"requestBody\":{\"required\":true,\"content\":{"                                        \
+	"\"application/json\":{\"schema\":{\"oneOf\":["                                                                     \
+	"{\"$ref\":\"#/components/schemas/JobRequest\"},{\"$ref\":\"#/components/schemas/JobsRequest\"}]}},"                \
+	"\"application/x-ndjson\":{\"schema\":{\"type\":\"string\",\"description\":\"a JobRequest a line, any number\"}}}}," \
+	"\"responses\":{\"202\":{\"description\":\"on disk\",\"content\":{\"application/json\":{\"schema\":{"                \
+	"\"$ref\":\"#/components/schemas/Submitted\"}}}},"                                                                 \
+	"\"200\":{\"description\":\"to lines: what became of each\",\"content\":{\"application/x-ndjson\":{\"schema\":{"     \
+	"\"$ref\":\"#/components/schemas/SubmittedLine\"}}}}}"
+/* clang-format on */
 #define GIVES(shape)                                                                                                   \
 	"\"responses\":{\"200\":{\"description\":\"" shape "\",\"content\":{\"application/json\":{\"schema\":{"            \
 	"\"$ref\":\"#/components/schemas/" shape "\"}}}}}"
 
 const struct http_route job_routes[] = {
+	{.method = "POST", /* the next one tells of it in the document */
+		.path = "/v1/jobs",
+		.body_types = "application/x-ndjson application/ndjson application/jsonl application/x-jsonlines",
+		.handle = api_submit_lines,
+		.body = api_submit_piece,
+		.summary = "Submit jobs, one a line, as they come"},
 	{.method = "POST",
 		.path = "/v1/jobs",
 		.handle = api_submit,

@@ -97,7 +97,8 @@ json_t *openapi_document(void)
 	json_t *paths = json_object();
 	for (const struct http_route *const *table = api_routes; *table; table++) {
 		for (const struct http_route *route = *table; route->method; route++)
-			add_route(paths, route);
+			if (!route->body_types) /* a variant of one that follows */
+				add_route(paths, route);
 	}
 	return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o}", "openapi", "3.1.0", "info", "title", "Reeve", "version",
 		REEVE_VERSION, "description", "The HTTP API of one node; docs/reference/http-api.md explains it.", "paths",

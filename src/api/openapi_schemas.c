@@ -62,6 +62,16 @@ static const struct openapi_schema schemas[] = {
 		"'status':{'type':'string'},"
 		"'namespace':{'type':'string'},"
 		"'existing':{'type':'boolean','description':'an earlier job: its idempotency key was known, or it holds the unique key'}}}"},
+	{"SubmittedLine",
+		"{'type':'object','description':'of one line; the last one has lines, submitted, existing and refused, which are numbers','properties':{"
+		"'line':{'type':'integer','description':'in the body, from 1'},"
+		"'job_id':{'type':'string'},"
+		"'namespace':{'type':'string'},"
+		"'status':{'type':'string','description':'of the job, or refused'},"
+		"'existing':{'type':'boolean'},"
+		"'code':{'type':'string'},"
+		"'detail':{'type':'string'},"
+		"'pointer':{'type':'string'}}}"},
 	{"Submitted",
 		"{'oneOf':[{'$ref':'#/components/schemas/SubmittedJob'},{'type':'object','required':['jobs'],'properties':{'jobs':{'type':'array','items':{'$ref':'#/components/schemas/SubmittedJob'}}}}]}"},
 	{"Job",

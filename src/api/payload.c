@@ -49,19 +49,24 @@ static enum errcode store_input(struct blobs *b, struct submission *s, struct jo
 	return E_OK;
 }
 
+enum errcode api_use_blob(struct blobs *b, struct submission *s, struct job_spec *spec)
+{
+	enum errcode code = use(b, spec->input, &s->error);
+	if (!code && spec->input.size > JOB_INPUT_MAX_BYTES)
+		code = store_input(b, s, spec);
+	if (code == E_NOT_FOUND) {
+		s->error.code = code = E_INVALID;
+		s->status = 422;
+	}
+	return code;
+}
+
 enum errcode api_use_blobs(struct blobs *b, struct submission *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		struct job_spec *spec = &s->specs[i];
-		enum errcode code = use(b, spec->input, &s->error);
-		if (!code && spec->input.size > JOB_INPUT_MAX_BYTES)
-			code = store_input(b, s, spec);
+		enum errcode code = api_use_blob(b, s, &s->specs[i]);
 		if (!code)
 			continue;
-		if (code == E_NOT_FOUND) {
-			s->error.code = code = E_INVALID;
-			s->status = 422;
-		}
 		if (s->many)
 			snprintf(s->pointer, sizeof s->pointer, "/jobs/%zu/input/blob", i);
 		else

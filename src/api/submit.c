@@ -47,19 +47,13 @@ static void fail(struct submitting *t)
 
 /* ── the answer ── */
 
-/* Perhaps it was quicker than we, and is over; or is even forgotten already. */
-static const char *status_of(struct submitting *t, uint64_t id)
-{
-	const char *word = api_status_of(t->api, id);
-	return word ? word : job_state_word(JOB_COMPLETED);
-}
-
 static void add_job(struct buf *out, struct submitting *t, const struct submit_reply *reply, size_t i)
 {
 	char id[ID_TEXT_SIZE];
 	bool existing = reply->existing && reply->existing[i];
 	id_format(reply->ids[i], id);
-	buf_format(out, "{\"job_id\":\"%s\",\"status\":\"%s\",\"namespace\":", id, status_of(t, reply->ids[i]));
+	buf_format(
+		out, "{\"job_id\":\"%s\",\"status\":\"%s\",\"namespace\":", id, api_submitted_status(t->api, reply->ids[i]));
 	struct bytes namespace = t->s.specs[i].namespace;
 	buf_json_utf8(out, namespace.size ? namespace : bytes_of("default"));
 	buf_text(out, existing ? ",\"existing\":true}" : "}");
@@ -109,24 +103,22 @@ static void submit_now(struct submitting *t)
 
 /* ── inputs against schemas ── */
 
+/* Where in the body, when it has many jobs. */
+static void point(struct submitting *t, size_t i, const char *within)
+{
+	if (t->s.many)
+		snprintf(t->s.pointer, sizeof t->s.pointer, "/jobs/%zu%.250s", i, within);
+	else
+		snprintf(t->s.pointer, sizeof t->s.pointer, "%.250s", within);
+}
+
 static void check_inputs(struct submitting *t)
 {
-	char pointer[SCHEMA_POINTER_SIZE], name[BLOB_NAME_SIZE];
-	bool only;
+	char within[300];
 	for (size_t i = 0; t->code == E_OK && i < t->s.n; i++) {
-		struct bytes input = t->s.specs[i].input;
-		if (!t->schemas[i] || (blob_of_input(input, name, &only) && only))
-			continue;
-		t->code = schema_check_text(t->schemas[i], input, pointer, &t->s.error);
-		if (t->code == E_OK)
-			continue;
-		t->s.status = 422;
-		if (t->s.many)
-			snprintf(t->s.pointer, sizeof t->s.pointer, "/jobs/%zu/input%.200s", i, pointer);
-		else
-			snprintf(t->s.pointer, sizeof t->s.pointer, "/input%.200s", pointer);
-		err_prefix(&t->s.error, "the input does not fit the input schema of %.*s", (int)t->s.specs[i].capability.size,
-			t->s.specs[i].capability.data);
+		t->code = api_check_input(t->schemas[i], &t->s.specs[i], &t->s.status, within, &t->s.error);
+		if (t->code)
+			point(t, i, within);
 	}
 }
 
@@ -204,8 +196,6 @@ void api_submit(void *context, struct http_request *r)
 	http_set_data(r, t, client_gone);
 	http_take_body(r, &t->s.body);
 	t->s.now_ms = loop_now_ms(t->api->loop);
-	struct bytes type = http_header(r, "Content-Type");
-	t->s.ndjson = type.data && (strstr(type.data, "ndjson") || strstr(type.data, "jsonl"));
 	t->s.namespace = keep(http_query(r, "namespace"), &t->namespace);
 	t->s.idempotency_key = keep(http_header(r, "Idempotency-Key"), &t->key);
 	t->s.traceparent = keep(api_traceparent(r), &t->trace);

@@ -1,4 +1,4 @@
-/* submit_parse.c - the body of a submit to job specs: one job, {"jobs":[...]}, or a line for each (NDJSON).
+/* submit_parse.c - the body of a submit to job specs: one job, {"jobs":[...]}, or a line of NDJSON.
  *
  * The hot path: one strict pass over the bytes; `input` stays where it is, untouched. Runs on any thread. */
 #include "api/api.h"
@@ -330,36 +330,20 @@ static enum errcode parse_list(struct submission *s, struct bytes list)
 	return s->n ? E_OK : err_set(&s->error, E_INVALID, "the list of jobs is empty");
 }
 
-static enum errcode parse_lines(struct submission *s)
+enum errcode submission_parse_line(struct submission *s, struct bytes line)
 {
 	struct json_member m[MEMBERS_MAX];
-	const char *at = s->body.data, *end = at + s->body.size;
-	size_t line = 0, n;
+	size_t n;
 	s->many = true;
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		struct bytes text = {at, (size_t)((stop ? stop : end) - at)};
-		at = stop ? stop + 1 : end;
-		line++;
-		if (strspn(text.data, " \t\r") >= text.size)
-			continue;
-		enum errcode code = json_span_members(text, m, MEMBERS_MAX, &n, &s->error);
-		if (code == E_OK)
-			code = take_job(s, m, n);
-		if (code != E_OK) {
-			err_prefix(&s->error, "line %zu", line);
-			return code;
-		}
-	}
-	return s->n ? E_OK : err_set(&s->error, E_INVALID, "the body has no line with a job");
+	s->pointer[0] = 0;
+	enum errcode code = json_span_members(line, m, MEMBERS_MAX, &n, &s->error);
+	return code ? code : take_job(s, m, n);
 }
 
 enum errcode submission_parse(struct submission *s)
 {
 	struct json_member m[MEMBERS_MAX];
 	size_t n;
-	if (s->ndjson)
-		return s->body.size ? parse_lines(s) : err_set(&s->error, E_INVALID, "the body is empty");
 	if (json_span_members(s->body.data ? buf_bytes(&s->body) : bytes_of(""), m, MEMBERS_MAX, &n, &s->error) != E_OK) {
 		err_prefix(&s->error, "the body");
 		return s->error.code;

@@ -72,6 +72,9 @@ bool client_show(const struct args *a, const char *path, struct reply *r, int *c
 int client_get_patiently(const char *path, struct reply *r); /* for who follows something: outlives an engine's death */
 int client_upload(const char *file, char **blob, bool progress); /* "-" is stdin; *blob is the caller's */
 int client_download(const char *path, const char *file); /* "-" is stdout; written by tmp and rename */
+/* Sends a file ("-": stdin) as NDJSON, with a progress bar; gives the answer's lines, as client_follow. */
+int client_send_lines(
+	const char *path, const char *file, bool (*line)(void *context, struct bytes line), void *context);
 int client_follow(const char *path, bool (*line)(void *context, struct bytes line),
 	void *context); /* a stream, line by line, until it ends or `line` says false */
 bool client_reachable(const char *probe); /* GET answers 200; prints nothing */

@@ -193,8 +193,8 @@ void url_add_option(struct buf *path, const struct args *a, const char *name)
 
 struct upload {
 	FILE *file;
-	uint64_t done, total;
-	bool progress;
+	uint64_t done, total; /* total 0: not known */
+	const char *label; /* of the progress that is shown, or NULL */
 };
 
 static size_t read_piece(char *data, size_t size, size_t n, void *context)
@@ -202,44 +202,105 @@ static size_t read_piece(char *data, size_t size, size_t n, void *context)
 	struct upload *u = context;
 	size_t got = fread(data, 1, size * n, u->file);
 	u->done += got;
-	if (u->progress)
-		progress_show("upload", u->done, u->total, NULL);
+	if (u->label)
+		progress_show(u->label, u->done, u->total, NULL);
 	return ferror(u->file) ? CURL_READFUNC_ABORT : got;
+}
+
+static int upload_open(const char *file, struct upload *u)
+{
+	struct stat st;
+	u->file = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
+	if (!u->file || fstat(fileno(u->file), &st) != 0)
+		return complain(EXIT_FAILED, "%s: %m", file);
+	if (S_ISDIR(st.st_mode)) {
+		fclose(u->file);
+		return complain(EXIT_FAILED, "%s: is a directory; a file is needed", file);
+	}
+	u->total = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	return EXIT_OK;
+}
+
+/* Sends the file as the body of the request; the answer goes where the caller has said. */
+static CURLcode upload_send(struct upload *u, CURL *curl, const char *content_type)
+{
+	char type[128];
+	snprintf(type, sizeof type, "Content-Type: %s", content_type);
+	struct curl_slist *headers = curl_slist_append(NULL, type);
+	headers = curl_slist_append(headers, "Expect:");
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_POST, 1L);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, u->total ? (curl_off_t)u->total : (curl_off_t)-1);
+	curl_easy_setopt(curl, CURLOPT_READFUNCTION, read_piece);
+	curl_easy_setopt(curl, CURLOPT_READDATA, u);
+	CURLcode code = curl_easy_perform(curl);
+	curl_slist_free_all(headers);
+	if (u->file != stdin)
+		fclose(u->file);
+	progress_end();
+	return code;
 }
 
 int client_upload(const char *file, char **blob, bool progress)
 {
-	struct upload u = {.progress = progress};
-	struct stat st;
-	u.file = strcmp(file, "-") == 0 ? stdin : fopen(file, "rb");
-	if (!u.file || fstat(fileno(u.file), &st) != 0)
-		return complain(EXIT_FAILED, "%s: %m", file);
-	if (S_ISDIR(st.st_mode)) {
-		fclose(u.file);
-		return complain(EXIT_FAILED, "%s: is a directory; a file is needed", file);
-	}
-	u.total = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-
+	struct upload u = {.label = progress ? "upload" : NULL};
 	struct reply r = {0};
+	int result = upload_open(file, &u);
+	if (result)
+		return result;
 	CURL *curl = open_request("POST", "/v1/blobs");
-	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
-	headers = curl_slist_append(headers, "Expect:");
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POST, 1L);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, S_ISREG(st.st_mode) ? (curl_off_t)st.st_size : (curl_off_t)-1);
-	curl_easy_setopt(curl, CURLOPT_READFUNCTION, read_piece);
-	curl_easy_setopt(curl, CURLOPT_READDATA, &u);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &r.body);
-	CURLcode code = curl_easy_perform(curl);
-	curl_slist_free_all(headers);
-	if (u.file != stdin)
-		fclose(u.file);
-	progress_end();
-	int result = finish(curl, code, &r);
+	result = finish(curl, upload_send(&u, curl, "application/octet-stream"), &r);
 	if (!result)
 		*blob = mem_text(json_string_value(json_object_get(r.json, "blob")));
 	reply_fini(&r);
+	return result;
+}
+
+struct follow {
+	CURL *curl;
+	struct buf line, problem;
+	bool (*each)(void *context, struct bytes line);
+	void *context;
+	bool stopped;
+};
+
+static size_t split_lines(char *data, size_t size, size_t n, void *context)
+{
+	struct follow *f = context;
+	long status = 0;
+	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 400)
+		return keep_body(data, size, n, &f->problem);
+	for (size_t i = 0; i < size * n; i++) {
+		if (data[i] != '\n') {
+			buf_add(&f->line, data + i, 1);
+			continue;
+		}
+		if (!f->each(f->context, buf_bytes(&f->line))) {
+			f->stopped = true;
+			return 0;
+		}
+		buf_clear(&f->line);
+	}
+	return size * n;
+}
+
+int client_send_lines(const char *path, const char *file, bool (*line)(void *, struct bytes), void *context)
+{
+	struct upload u = {.label = "submit"};
+	int result = upload_open(file, &u);
+	if (result)
+		return result;
+	struct follow f = {.curl = open_request("POST", path), .each = line, .context = context};
+	curl_easy_setopt(f.curl, CURLOPT_WRITEFUNCTION, split_lines);
+	curl_easy_setopt(f.curl, CURLOPT_WRITEDATA, &f);
+	CURLcode code = upload_send(&u, f.curl, "application/x-ndjson");
+	struct reply r = {.body = f.problem};
+	result = finish(f.curl, code, &r);
+	reply_fini(&r);
+	buf_fini(&f.line);
 	return result;
 }
 
@@ -287,35 +348,6 @@ int client_download(const char *path, const char *file)
 	else if (rename(temporary.data, file) != 0)
 		result = complain(EXIT_FAILED, "%s: %m", file);
 	return result;
-}
-
-struct follow {
-	CURL *curl;
-	struct buf line, problem;
-	bool (*each)(void *context, struct bytes line);
-	void *context;
-	bool stopped;
-};
-
-static size_t split_lines(char *data, size_t size, size_t n, void *context)
-{
-	struct follow *f = context;
-	long status = 0;
-	curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status >= 400)
-		return keep_body(data, size, n, &f->problem);
-	for (size_t i = 0; i < size * n; i++) {
-		if (data[i] != '\n') {
-			buf_add(&f->line, data + i, 1);
-			continue;
-		}
-		if (!f->each(f->context, buf_bytes(&f->line))) {
-			f->stopped = true;
-			return 0;
-		}
-		buf_clear(&f->line);
-	}
-	return size * n;
 }
 
 int client_follow(const char *path, bool (*line)(void *, struct bytes), void *context)

@@ -86,6 +86,7 @@ static const struct option_spec submit_options[] = {
 	{"key", 0, "KEY", "a tenant, say: keys take turns, and limits count by key"},
 	{"namespace", 'n', "NAME", "whose job it is (default `default`)"},
 	{"tag", 't', "TAG", "a tag; may be given again"},
+	{"ndjson", 0, "FILE", "submit the jobs of a file (- for stdin), one JSON object a line"},
 	{"wait", 'w', NULL, "wait for the end; the exit code is the job's"},
 	{0},
 };
@@ -171,10 +172,58 @@ static int submit_body(const struct args *a, json_t **out)
 	return EXIT_OK;
 }
 
+/* ── a job a line ── */
+
+struct sending {
+	bool json;
+	uint64_t refused;
+};
+
+/* Of a job: its id to stdout, or why it was refused to stderr. The last one counts. */
+static bool show_answer(void *context, struct bytes line)
+{
+	struct sending *s = context;
+	json_t *answer = json_loadb(line.data, line.size, 0, NULL);
+	const char *id = json_string_value(json_object_get(answer, "job_id"));
+	const json_t *detail = json_object_get(answer, "detail"), *pointer = json_object_get(answer, "pointer");
+	if (s->json)
+		printf("%.*s\n", (int)line.size, line.data);
+	else if (id)
+		printf("%s\n", id);
+	else if (!detail)
+		fprintf(stderr, "%lld submitted, %lld were there, %lld refused\n",
+			json_integer_value(json_object_get(answer, "submitted")),
+			json_integer_value(json_object_get(answer, "existing")),
+			json_integer_value(json_object_get(answer, "refused")));
+	if (detail) {
+		s->refused++;
+		complain(EXIT_FAILED, "line %lld: %s%s%s", json_integer_value(json_object_get(answer, "line")),
+			json_string_value(detail), pointer ? " at " : "", pointer ? json_string_value(pointer) : "");
+	}
+	json_decref(answer);
+	return true;
+}
+
+static int submit_lines(const struct args *a)
+{
+	struct sending s = {.json = a->json};
+	scoped(buf_fini) struct buf path = {0};
+	if (a->operand_n)
+		return complain(EXIT_USAGE, "--ndjson: every line names its capability, so CAPABILITY is not for here");
+	buf_text(&path, "/v1/jobs");
+	url_add_option(&path, a, "namespace");
+	int code = client_send_lines(path.data, arg_option(a, "ndjson"), show_answer, &s);
+	return code ? code : s.refused ? EXIT_FAILED : EXIT_OK;
+}
+
 static int job_submit(const struct args *a)
 {
 	json_t *job;
 	struct reply r;
+	if (arg_option(a, "ndjson"))
+		return submit_lines(a);
+	if (!a->operand_n)
+		return complain(EXIT_USAGE, "CAPABILITY is missing: reeve job submit CAPABILITY, or --ndjson FILE");
 	int code = submit_body(a, &job);
 	if (code)
 		return code;
@@ -338,7 +387,7 @@ static int job_invoke(const struct args *a)
 }
 
 const struct command job_commands[] = {
-	{"job", "submit", "CAPABILITY", "Submit a durable job", submit_options, 1, 1, job_submit},
+	{"job", "submit", "[CAPABILITY]", "Submit a durable job, or with --ndjson many", submit_options, 0, 1, job_submit},
 	{"job", "list", "", "List jobs, newest first", list_options, 0, 0, job_list},
 	{"job", "show", "ID", "Show a job with its result", NULL, 1, 1, job_show},
 	{"job", "wait", "ID...", "Wait for jobs to end; the exit code is theirs", NULL, 1, -1, job_wait},

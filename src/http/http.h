@@ -32,6 +32,8 @@ struct http_route {
 	bool (*body)(void *context, struct http_request *r, struct bytes piece);
 	const char *summary; /* one sentence, for the OpenAPI document */
 	const char *doc; /* more of the OpenAPI operation: members of a JSON object without its braces, or NULL */
+	/* NULL: any. Else media types with spaces between: only requests with such a body; stands before the route for the others. */
+	const char *body_types;
 };
 
 struct http_options {

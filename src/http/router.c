@@ -1,6 +1,7 @@
 #include "http/internal.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 /* Does `path` (raw) fit the pattern? Segments of parameters are noted raw; nothing is decoded before a route is chosen. */
 static bool fits(const char *pattern, const char *path, struct pair *params, unsigned *n)
@@ -28,6 +29,22 @@ static bool same_method(const char *of_route, const char *asked)
 	return strcmp(of_route, strcmp(asked, "HEAD") == 0 ? "GET" : asked) == 0;
 }
 
+/* "application/x-ndjson; charset=utf-8" is one of "application/x-ndjson application/jsonl". */
+static bool takes_body(const struct http_route *route, struct http_request *r)
+{
+	if (!route->body_types)
+		return true;
+	struct bytes type = http_header(r, MHD_HTTP_HEADER_CONTENT_TYPE);
+	size_t size = type.size ? strcspn(type.data, "; \t") : 0;
+	for (const char *at = route->body_types; size && *at;) {
+		size_t n = strcspn(at, " ");
+		if (n == size && strncasecmp(at, type.data, n) == 0)
+			return true;
+		at += n + (at[n] == ' ');
+	}
+	return false;
+}
+
 static enum errcode decode_params(struct http_request *r, struct err *e)
 {
 	for (unsigned i = r->param_n; i-- > 0;) { /* from the last: a NUL is written behind each */
@@ -53,7 +70,7 @@ enum errcode router_match(struct http_request *r, const char *method, char *allo
 		for (const struct http_route *route = *table; route->method; route++) {
 			if (!fits(route->path, r->uri, r->params, &r->param_n))
 				continue;
-			if (same_method(route->method, method)) {
+			if (same_method(route->method, method) && takes_body(route, r)) {
 				r->route = route;
 				return decode_params(r, e);
 			}

@@ -1,0 +1,118 @@
+"""What can be asked of a job: lines of any number, unique jobs, deadlines, its own retries, trace context, another place."""
+import datetime
+import json
+import unittest
+
+from jobs import config, ended, run, show, status_is, submit, worker
+from support import Daemon, wait_until
+
+BOTH = ("process", "module")
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def in_seconds(n):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=n)).isoformat()
+
+
+class Lines(unittest.TestCase):
+    def test_a_file_of_lines_is_submitted_and_each_is_told(self):
+        jobs = [{"capability": "test.echo", "input": {"n": n}} for n in range(2500)]
+        lines = "".join(json.dumps(j) + "\n" for j in jobs)
+        with Daemon(config(worker("module"))) as d:
+            ids = d.reeve("job", "submit", "--ndjson", d.file("jobs.ndjson", lines)).split()
+            self.assertEqual((len(ids), len(set(ids))), (2500, 2500))
+            self.assertEqual(ended(d, ids[-1])["result"], {"n": 2499})
+            p = d.run("job", "submit", "--ndjson", "-", input='{"capability":"test.echo"}\n{"capability":"test.echo","priority":10}\n')
+            self.assertEqual((p.returncode, len(p.stdout.split())), (1, 1))
+            self.assertIn("line 2: 10 is not a whole number from 0 to 9 at /priority", p.stderr)
+            self.assertIn("1 submitted, 0 were there, 1 refused", p.stderr)
+            self.assertIn("CAPABILITY is missing", d.run("job", "submit").stderr)
+
+
+class Unique(unittest.TestCase):
+    def test_the_earlier_job_is_the_answer_also_after_a_restart(self):
+        with Daemon(config()) as d:
+            first = d.http("POST", "/v1/jobs", {"capability": "a", "unique": {"key": "nightly"}}).json()
+            d.down()
+            d.up()
+            second = d.http("POST", "/v1/jobs", {"capability": "a", "unique": {"key": "nightly"}}).json()
+            self.assertEqual((second["job_id"], second["existing"]), (first["job_id"], True))
+            d.http("DELETE", "/v1/jobs/" + first["job_id"])
+            third = d.reeve("job", "submit", "a", "--unique-key", "nightly").strip()
+            self.assertNotEqual(third, first["job_id"])
+            self.assertEqual(d.reeve("job", "submit", "a", "--unique", "--unique-key", "nightly").strip(), third)
+
+    def test_what_it_is_not_is_said(self):
+        with Daemon(config()) as d:
+            for unique, words in (({"states": ["done"]}, 'no status \\"done\\"'), ({"kee": "x"}, "members key, period and states"),
+                                  ({"states": ["completed"]}, "for a period only"), (False, "true, or an object")):
+                answer = d.http("POST", "/v1/jobs", {"capability": "a", "unique": unique})
+                self.assertEqual(answer.status, 400, answer)
+                self.assertIn(words, answer.body.decode())
+
+
+class Deadline(unittest.TestCase):
+    timeout_s = 90
+
+    def test_a_job_that_has_not_ended_by_its_deadline_is_taken_back_and_not_tried_again(self):
+        for placement in BOTH:
+            with self.subTest(placement), Daemon(config(worker(placement))) as d:
+                shown = run(d, "sleep", {"ms": 60000}, deadline=in_seconds(1), max_attempts=10)
+                self.assertEqual((shown["status"], shown["error"]["code"], shown["attempts"]), ("failed", "deadline", 1), shown)
+                self.assertLess(run(d, "about", {}, deadline=in_seconds(30))["result"]["remaining_ms"], 30001)
+
+    def test_one_that_has_passed_is_refused(self):
+        with Daemon(config()) as d:
+            answer = d.http("POST", "/v1/jobs", {"capability": "a", "deadline": "2020-01-01T00:00:00Z"})
+            self.assertEqual((answer.status, answer.json()["pointer"]), (400, "/deadline"))
+
+
+class Retry(unittest.TestCase):
+    def test_a_job_s_own_delay_and_attempts_are_over_its_capability_s(self):
+        with Daemon(config(worker("module"), jobs={"retry_delay": "1h"})) as d:
+            shown = run(d, "fail", {"retryable": 1, "until": 9}, retry_delay="10ms", retry_cap="20ms", max_attempts=4)
+            self.assertEqual((shown["status"], shown["attempts"]), ("failed", 4))
+
+
+class Trace(unittest.TestCase):
+    timeout_s = 90
+
+    def test_it_reaches_the_handler_and_whom_it_calls(self):
+        for placement in BOTH:
+            with self.subTest(placement), Daemon(config(worker(placement), worker("process", id="other"))) as d:
+                self.assertEqual(run(d, "about", {}, traceparent=TRACE)["result"]["traceparent"], TRACE)
+                called = run(d, "call", {"capability": "test.about", "input": {}}, traceparent=TRACE)
+                self.assertIn(TRACE, json.dumps(called["result"]), called)
+                answer = d.http("POST", "/v1/jobs", {"capability": "test.about"}, headers={"traceparent": TRACE})
+                self.assertEqual(ended(d, answer.json()["job_id"])["result"]["traceparent"], TRACE)
+                answer = d.http("POST", "/v1/invoke/test.about", {}, headers={"traceparent": TRACE})
+                self.assertEqual(answer.json()["traceparent"], TRACE)
+
+    def test_a_broken_header_is_ignored_and_a_broken_member_is_refused(self):
+        with Daemon(config()) as d:
+            answer = d.http("POST", "/v1/jobs", {"capability": "a"}, headers={"traceparent": "00-xyz"})
+            self.assertNotIn("traceparent", show(d, answer.json()["job_id"]))
+            answer = d.http("POST", "/v1/jobs", {"capability": "a", "traceparent": "00-xyz"})
+            self.assertEqual(answer.status, 400)
+            self.assertIn("trace id", answer.json()["detail"])
+
+
+class Move(unittest.TestCase):
+    def test_a_waiting_job_is_moved_and_a_running_one_is_not(self):
+        with Daemon(config(worker("module", concurrency=1, prefetch=0))) as d:
+            running = submit(d, "sleep", {"ms": 60000})
+            status_is(d, running, "processing")
+            job = d.http("POST", "/v1/jobs", {"capability": "nobody", "input": {"here": 1}}).json()["job_id"]
+            moved = d.reeve("job", "move", job, "--priority", "9", "--capability", "test.echo")
+            self.assertIn("priority 9", moved)
+            refused = d.http("PATCH", "/v1/jobs/" + running, {"priority": 1})
+            self.assertEqual(refused.status, 409)
+            self.assertIn("is processing", refused.json()["detail"])
+            d.http("DELETE", "/v1/jobs/" + running)
+            self.assertEqual(ended(d, job)["result"], {"here": 1})
+            self.assertEqual(d.http("PATCH", "/v1/jobs/" + job, {"priority": 1}).status, 409)
+            self.assertEqual(d.http("PATCH", "/v1/jobs/" + job, {"priority": 10}).status, 400)
+
+
+if __name__ == "__main__":
+    unittest.main()
