@@ -15,6 +15,7 @@
 #include "queue/queue.h"
 #include "queue/wait.h"
 #include "registry/registry.h"
+#include "schedule/schedule.h"
 #include "worker/supervisor.h"
 
 #include <jansson.h>
@@ -45,6 +46,7 @@ struct api {
 	struct blob_collector *collector;
 	int64_t keep_unused_ms; /* of blobs */
 	struct pipelines *pipelines;
+	struct schedules *schedules;
 	struct registry *registry;
 	struct supervisor *supervisor;
 	struct dispatch *dispatch;
@@ -64,7 +66,7 @@ extern const struct http_route *const api_routes[]; /* tables, NULL last: struct
 
 extern const struct http_route blob_routes[], capability_routes[], claim_routes[], dead_routes[], event_routes[],
 	health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[], pipeline_routes[],
-	queue_routes[], run_routes[], status_routes[], worker_routes[];
+	queue_routes[], run_routes[], schedule_routes[], status_routes[], worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
@@ -116,8 +118,15 @@ bool api_has_blobs(const struct submission *s);
 enum errcode api_use_blobs(struct blobs *b, struct submission *s);
 enum errcode api_use_blob(struct blobs *b, struct submission *s, struct job_spec *spec); /* of one; no pointer */
 
+/* One job that is kept to be made later; as submission_parse, and submission_fini follows in any case. job_template.c */
+enum errcode job_template_parse(struct submission *s, struct bytes namespace, const char *text, int64_t now_ms);
+
 /* The input schema of a capability that is served now, or NULL. Stays valid for the life of the process. input.c */
 const struct schema *api_input_schema(struct api *a, struct bytes namespace, struct bytes capability);
+
+/* A schedule; `alone`: with its next times and what it made last. schedule_json.c */
+json_t *api_schedule_json(struct api *a, const struct schedule *s, bool alone);
+json_t *api_times_json(const struct timing *t, int64_t after_ms, size_t n); /* [{"at","local"}] */
 
 /* For http_options.answered (context: struct api): counts requests. metrics.c */
 void api_answered(void *api, const struct http_route *route, int status, uint64_t took_us);

@@ -143,6 +143,35 @@ static void set_claims(struct api *a)
 		"Jobs that went back because their client had gone before it could be given them.", (double)s.returned);
 }
 
+/* ── schedules ── */
+
+static void set_schedules(struct api *a)
+{
+	static const char by[] = "namespace,schedule";
+	struct metric_family *made =
+		fresh(a, METRIC_COUNTER, "reeve_schedule_fired_total", "Occurrences that were made.", by);
+	struct metric_family *missed =
+		fresh(a, METRIC_COUNTER, "reeve_schedule_missed_total", "Occurrences that nobody was there for.", by);
+	struct metric_family *skipped = fresh(
+		a, METRIC_COUNTER, "reeve_schedule_skipped_total", "Occurrences left out because the job before lived.", by);
+	struct metric_family *failed =
+		fresh(a, METRIC_COUNTER, "reeve_schedule_failed_total", "Occurrences that could not be made.", by);
+	struct metric_family *next =
+		fresh(a, METRIC_GAUGE, "reeve_schedule_next_timestamp_seconds", "When the next one is; 0: never.", by);
+	const struct schedule *s;
+	for (size_t i = 0; (s = schedules_at(a->schedules, i)); i++) {
+		struct schedule_info info;
+		schedule_get_info(s, &info);
+		struct bytes labels[2] = {bytes_of(info.definition->namespace), bytes_of(info.definition->name)};
+		metric_set(metrics_get(made, labels), (double)info.made);
+		metric_set(metrics_get(missed, labels), (double)info.missed);
+		metric_set(metrics_get(skipped, labels), (double)info.skipped);
+		metric_set(metrics_get(failed, labels), (double)info.failed);
+		bool never = info.paused || info.next_ms == TIMING_NEVER;
+		metric_set(metrics_get(next, labels), never ? 0 : (double)info.next_ms / 1000);
+	}
+}
+
 /* ── the engine ── */
 
 static void set_store(struct api *a)
@@ -207,6 +236,7 @@ static void collect(void *context)
 	set_queues(a);
 	set_workers(a);
 	set_claims(a);
+	set_schedules(a);
 	set_store(a);
 	set_blobs(a);
 	set_engine(a);

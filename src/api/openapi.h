@@ -6,6 +6,6 @@ json_t *openapi_document(void); /* the caller's */
 struct openapi_schema { /* a shape: #/components/schemas/NAME; JSON with ' for " */
 	const char *name, *schema;
 };
-extern const struct openapi_schema openapi_claims[]; /* name NULL last */
+extern const struct openapi_schema openapi_claims[], openapi_schedules[]; /* name NULL last */
 
 json_t *openapi_components(void); /* schemas and responses; openapi_schemas.c */

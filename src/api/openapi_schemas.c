@@ -119,7 +119,7 @@ static const struct openapi_schema schemas[] = {
 	{"Event",
 		"{'type':'object','required':['id','type','at'],'properties':{"
 		"'id':{'type':'string'},"
-		"'type':{'type':'string','description':'job.pending, job.completed, instance.running, run.progress ...'},"
+		"'type':{'type':'string','description':'job.pending, job.completed, instance.running, run.progress, schedule.fired ...'},"
 		"'at':{'type':'string'},"
 		"'namespace':{'type':'string'},"
 		"'job_id':{'type':'string'},"
@@ -127,6 +127,7 @@ static const struct openapi_schema schemas[] = {
 		"'capability':{'type':'string'},"
 		"'worker':{'type':'string'},"
 		"'instance':{'type':'string'},"
+		"'schedule':{'type':'string'},"
 		"'attempt':{'type':'integer'},"
 		"'percent':{'type':'integer'},"
 		"'message':{'type':'string'}}}"},
@@ -159,6 +160,8 @@ json_t *openapi_components(void)
 	json_t *all = json_object();
 	add_all(all, schemas);
 	add_all(all, openapi_claims);
+	add_all(all, openapi_schedules);
+	json_object_set_new(all, "ScheduleRequest", json_loads(schedule_schema, JSON_REJECT_DUPLICATES, NULL));
 	return json_pack("{s:o, s:{s:{s:s, s:{s:{s:{s:s}}}}}}", "schemas", all, "responses", "Problem", "description",
 		"an error", "content", "application/problem+json", "schema", "$ref", "#/components/schemas/Problem");
 }

@@ -18,6 +18,9 @@ void clock_tick(void *daemon)
 	int64_t now = clock_now(d);
 	int64_t next = queues_tick(d->queues, now);
 	pipelines_tick(d->pipelines, now);
+	int64_t scheduled = d->stopping ? next : schedules_tick(d->schedules, now);
+	if (scheduled < next)
+		next = scheduled;
 	int64_t wait = next - now;
 	wait = wait < 1 ? 1 : wait > TICK_MAX_MS ? TICK_MAX_MS : wait;
 	d->tick_at_ms = now + wait;

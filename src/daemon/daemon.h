@@ -3,6 +3,7 @@
  *   main.c       options, exit code                 wiring.c     who calls whom
  *   settings.c   the configuration file             workers.c    declarations: from the file, at run time, reload
  *   recovery.c   what an earlier engine left        clients.c    clients of the link
+ *   schedules.c  what a schedule makes
  *   clock.c      timers: ticks and wake-ups         stop.c       draining to the end */
 #pragma once
 #include "api/api.h"
@@ -24,6 +25,7 @@
 #include "queue/queue.h"
 #include "queue/wait.h"
 #include "registry/registry.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 #include "worker/supervisor.h"
 
@@ -40,6 +42,7 @@ struct daemon {
 	struct blobs *blobs;
 	struct blob_collector *collector;
 	struct pipelines *pipelines;
+	struct schedules *schedules;
 	struct registry *registry;
 	struct supervisor *supervisor;
 	struct dispatch *dispatch;
@@ -100,6 +103,11 @@ enum errcode check_config(void *context, const char *schema, struct bytes config
 /* All workers of the file, before anything is started: d has its settings, nothing else. A worker whose code is not there is
  * warned of on standard error. Blocks. */
 enum errcode check_workers(struct daemon *d, struct err *e);
+
+/* schedules.c */
+void schedules_open(struct daemon *d);
+enum errcode schedules_read(struct daemon *d, struct err *e); /* those of before, and those of the file */
+void schedules_take_settings(struct daemon *d, struct settings *s); /* from now on */
 
 /* recovery.c */
 enum errcode recovery_adopt(

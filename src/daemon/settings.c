@@ -55,7 +55,7 @@
 #define WEIGHT		"\"weight\":" NUMBER("integer", "1", "1000", "its share of workers that serve several namespaces; 1")
 #define NAMESPACE	"\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," WEIGHT "," SPACE_FLOW
 
-/* worker_schema and pipeline_schema stand in the places of %s. */
+/* worker_schema, pipeline_schema and schedule_schema stand in the places of %s. */
 static const char format[] =
 	"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"reeve.yaml\","
 	"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
@@ -90,17 +90,21 @@ static const char format[] =
 	"\"workers\":{\"type\":\"array\",\"maxItems\":4096,\"items\":%s},"
 	"\"pipelines\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"if\":{\"type\":\"object\"},\"then\":%s,"
 	"\"else\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}},\"description\":\"a pipeline, or the name of a "
-	"file that holds one, relative to this file\"}}}";
+	"file that holds one, relative to this file\"},"
+	"\"schedules\":{\"type\":\"array\",\"maxItems\":10000,\"items\":%s,\"description\":\"rules that make jobs at "
+	"times\"}}}";
 
 char *settings_schema(void)
 {
 	struct buf out = {0};
-	const char *first = strstr(format, "%s"), *second = strstr(first + 2, "%s");
-	buf_add(&out, format, (size_t)(first - format));
-	buf_text(&out, worker_schema);
-	buf_add(&out, first + 2, (size_t)(second - first - 2));
-	buf_text(&out, pipeline_schema);
-	buf_text(&out, second + 2);
+	const char *const parts[] = {worker_schema, pipeline_schema, schedule_schema}, *at = format;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const char *place = strstr(at, "%s");
+		buf_add(&out, at, (size_t)(place - at));
+		buf_text(&out, parts[i]);
+		at = place + 2;
+	}
+	buf_text(&out, at);
 	return buf_take(&out);
 }
 
@@ -341,7 +345,9 @@ static enum errcode read_all(struct settings *s, const struct options *o, const 
 		return code;
 	read_packages(s, member(root, "packages"));
 	code = read_workers(s, c, e);
-	return code ? code : read_pipelines(s, c, e);
+	if (!code)
+		code = read_pipelines(s, c, e);
+	return code ? code : settings_read_schedules(s, c, e);
 }
 
 static enum errcode base_directory(struct settings *s, const char *config, struct err *e)
@@ -386,6 +392,8 @@ void settings_free(struct settings *s)
 		worker_free(s->workers[i]);
 	for (size_t i = 0; i < s->pipeline_n; i++)
 		pipeline_free(s->pipelines[i]);
+	for (size_t i = 0; i < s->schedule_n; i++)
+		schedule_definition_free(s->schedules[i]);
 	for (size_t i = 0; i < s->queue_n; i++) {
 		free(s->queues[i].namespace);
 		free(s->queues[i].capability);
@@ -397,6 +405,7 @@ void settings_free(struct settings *s)
 		free(s->packages[i]);
 	free(s->workers);
 	free(s->pipelines);
+	free(s->schedules);
 	free(s->queues);
 	free(s);
 }

@@ -7,6 +7,7 @@
 #include "daemon/options.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
+#include "schedule/schedule.h"
 #include "worker/worker.h"
 
 #include <limits.h>
@@ -41,6 +42,8 @@ struct settings {
 	size_t worker_n;
 	struct pipeline **pipelines;
 	size_t pipeline_n;
+	struct schedule_definition **schedules;
+	size_t schedule_n;
 	struct queue_setting *queues;
 	size_t queue_n;
 	struct namespace_setting *namespaces;
@@ -51,6 +54,9 @@ struct settings {
 /* o->config NULL: defaults. */
 enum errcode settings_read(const struct options *o, struct settings **out, struct err *e);
 void settings_free(struct settings *s);
+struct config;
+enum errcode settings_read_schedules(
+	struct settings *s, const struct config *c, struct err *e); /* settings_schedules.c */
 /* The directory of the workers that were built or installed with this program: workers/ beside it, or libexec/reeve/workers/ of
  * its prefix. False: /proc is not mounted. */
 bool settings_own_workers(char path[PATH_MAX]);

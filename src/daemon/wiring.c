@@ -63,6 +63,7 @@ static void on_ended(void *context, struct job *j, const struct job_outcome *o)
 	waits_tell(d->waits, j->id, o);
 	api_job_ended(&d->api, j, o);
 	pipelines_ended(d->pipelines, j, o);
+	schedules_ended(d->schedules, j->id, clock_now(d));
 }
 
 static void on_progress(void *context, struct job *j, int percent, struct bytes message)
@@ -155,6 +156,8 @@ static void on_run_changed(void *context, uint64_t run_id, enum run_state state)
 {
 	struct daemon *d = context;
 	api_run_changed(&d->api, run_id, state);
+	if (state != RUN_RUNNING)
+		schedules_ended(d->schedules, run_id, clock_now(d));
 }
 
 static void open_pipelines(struct daemon *d)
@@ -514,6 +517,7 @@ static void fill_api(struct daemon *d)
 	a->collector = d->collector;
 	a->keep_unused_ms = d->settings->blob_keep_unused_ms;
 	a->pipelines = d->pipelines;
+	a->schedules = d->schedules;
 	a->registry = d->registry;
 	a->supervisor = d->supervisor;
 	a->dispatch = d->dispatch;
@@ -597,13 +601,15 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 		return code;
 	open_collector(d);
 	open_pipelines(d);
+	schedules_open(d);
 	open_dispatch(d);
 	open_claims(d);
 	open_supervisor(d);
 	open_modules(d, scratch);
 	dispatch_hold(d->dispatch, true);
 	if ((code = queues_load(d->queues, clock_now(d), e)) || (code = claims_load(d->claims, e)) ||
-		(code = pipelines_load(d->pipelines, clock_now(d), e)) || (code = open_processes(d, run, scratch, e)))
+		(code = pipelines_load(d->pipelines, clock_now(d), e)) || (code = schedules_read(d, e)) ||
+		(code = open_processes(d, run, scratch, e)))
 		return code;
 	fill_api(d);
 	return (code = recovery_adopt(d, e)) ? code : open_http(d, run, e);
@@ -622,6 +628,7 @@ void daemon_close(struct daemon *d)
 	claims_free(d->claims);
 	supervisor_free(d->supervisor);
 	registry_free(d->registry);
+	schedules_free(d->schedules);
 	pipelines_free(d->pipelines);
 	queues_free(d->queues);
 	waits_free(d->waits);

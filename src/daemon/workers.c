@@ -239,6 +239,7 @@ void workers_reload(struct daemon *d)
 	for (size_t i = 0; i < s->pipeline_n; i++)
 		pipelines_define(d->pipelines, take(s->pipelines[i]));
 	s->pipeline_n = 0;
+	schedules_take_settings(d, s);
 	daemon_set_limits(d, s);
 	swap_settings(
 		d->settings, s); /* first: a changed worker that has no instance is replaced at once, by workers_gone */

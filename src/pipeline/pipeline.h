@@ -90,6 +90,10 @@ struct run_spec {
 /* E_NOT_FOUND, E_INVALID; else `done` once, when the run and its first job are durable. */
 enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, int64_t now_ms,
 	void (*done)(void *context, enum errcode code, uint64_t run_id), void *context, struct err *e);
+/* As a part of the caller's batch, as queues_submit_in. */
+enum errcode pipelines_start_in(struct pipelines *ps, struct store_batch *b, const struct run_spec *spec,
+	int64_t now_ms, uint64_t *run_id, struct err *e);
+bool pipelines_lives(struct pipelines *ps, uint64_t run_id); /* it is not over */
 enum errcode pipelines_cancel(struct pipelines *ps, uint64_t run_id, int64_t now_ms, struct err *e);
 
 enum run_state { RUN_RUNNING, RUN_COMPLETED, RUN_FAILED, RUN_CANCELLED };

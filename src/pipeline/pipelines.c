@@ -196,6 +196,12 @@ void pipelines_tick(struct pipelines *ps, int64_t now_ms)
 	}
 }
 
+bool pipelines_lives(struct pipelines *ps, uint64_t run_id)
+{
+	const struct run *r = run_find(ps, run_id);
+	return r && !r->over;
+}
+
 /* ── waiting ── */
 
 struct run_wait *pipelines_wait(

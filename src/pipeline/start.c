@@ -67,16 +67,34 @@ void start_abandon_all(struct pipelines *ps)
 	list_each(&ps->starts, at) free(container_of(at, struct run_start, link));
 }
 
-/* Not by way of the queue, which keeps what a full disk refuses: here somebody waits to hear of it. */
-static void commit_start(struct pipelines *ps, struct run *r, struct store_batch *b,
-	void (*done)(void *, enum errcode, uint64_t), void *context)
+static struct run_start *start_new(struct run *r, void (*done)(void *, enum errcode, uint64_t), void *context)
 {
 	struct run_start *s = NEW(struct run_start);
 	*s = (struct run_start){.run = r, .done = done, .context = context};
-	list_append(&ps->starts, &s->link);
-	store_commit(ps->store, b, started, s);
+	list_append(&r->set->starts, &s->link);
+	return s;
 }
 
+/* The run and its first jobs, into the batch. */
+static struct run *begin(
+	struct pipelines *ps, const struct pipeline *p, const struct run_spec *spec, int64_t now_ms, struct store_batch *b)
+{
+	struct bytes input = spec->input.size ? spec->input : bytes_of("{}");
+	struct bytes namespace = spec->namespace.size ? spec->namespace : bytes_of("default");
+	struct run *r = run_new(copy_definition(p), namespace, spec->priority);
+	r->id = queues_next_id(ps->queues, now_ms);
+	r->submitted_at_ms = now_ms;
+	run_add(ps, r);
+	for (int i = 0; i < p->step_n; i++)
+		if (p->steps[i].source == STEP_FROM_RUN)
+			run_submit_step(ps, r, i, input, b);
+	scoped(buf_fini) struct buf head = {0};
+	run_encode(r, &head);
+	store_batch_put(b, STORE_RUN, (struct store_key){.id = r->id}, buf_bytes(&head), input);
+	return r;
+}
+
+/* Not by way of the queue, which keeps what a full disk refuses: here somebody waits to hear of it. */
 enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, int64_t now_ms,
 	void (*done)(void *, enum errcode, uint64_t), void *context, struct err *e)
 {
@@ -84,22 +102,22 @@ enum errcode pipelines_start(struct pipelines *ps, const struct run_spec *spec, 
 	enum errcode code = check(ps, spec, &p, e);
 	if (code)
 		return code;
-	struct bytes input = spec->input.size ? spec->input : bytes_of("{}");
-	struct bytes namespace = spec->namespace.size ? spec->namespace : bytes_of("default");
-	struct run *r = run_new(copy_definition(p), namespace, spec->priority);
-	r->id = queues_next_id(ps->queues, now_ms);
-	r->submitted_at_ms = now_ms;
-	if (spec->traceparent.size)
-		r->traceparent = mem_copy(spec->traceparent.data, spec->traceparent.size);
-	run_add(ps, r);
 	struct store_batch *b = store_batch_new();
-	for (int i = 0; i < p->step_n; i++)
-		if (p->steps[i].source == STEP_FROM_RUN)
-			run_submit_step(ps, r, i, input, b);
-	scoped(buf_fini) struct buf head = {0};
-	run_encode(r, &head);
-	store_batch_put(b, STORE_RUN, (struct store_key){.id = r->id}, buf_bytes(&head), input);
-	commit_start(ps, r, b, done, context);
+	struct run *r = begin(ps, p, spec, now_ms, b);
+	store_commit(ps->store, b, started, start_new(r, done, context));
+	return E_OK;
+}
+
+enum errcode pipelines_start_in(struct pipelines *ps, struct store_batch *b, const struct run_spec *spec,
+	int64_t now_ms, uint64_t *run_id, struct err *e)
+{
+	const struct pipeline *p = NULL;
+	enum errcode code = check(ps, spec, &p, e);
+	if (code)
+		return code;
+	struct run *r = begin(ps, p, spec, now_ms, b);
+	store_batch_then(b, started, start_new(r, NULL, NULL));
+	*run_id = r->id;
 	return E_OK;
 }
 

@@ -87,6 +87,7 @@ static enum errcode read_job(struct schedule_definition *d, const json_t *job, c
 		const char *name, *why;
 	} refused[] = {{"namespace", "stands beside `job`, for the schedule and what it makes"},
 		{"run_at", "the schedule says when; `delay` may be added to that"},
+		{"deadline", "is one moment for all of them; `ttl` and `timeout` count from each occurrence"},
 		{"idempotency_key", "each occurrence makes one job already; with one key all would be the same job"},
 		{"unique", "`overlap` says what happens while the job before has not ended"}};
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)

@@ -1,0 +1,73 @@
+/* What a schedule makes: a job, or a run of a pipeline. And where schedules come from at the start. */
+#include "daemon/daemon.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static enum errcode make_job(struct daemon *d, const struct schedule_definition *s, int64_t now_ms, int64_t due_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
+{
+	struct submission job;
+	/* As if it were submitted when it is due: its delay and its ttl count from then. */
+	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), s->job, due_ms ? due_ms : now_ms);
+	if (!code && due_ms && !job.specs[0].due_at_ms)
+		job.specs[0].due_at_ms = due_ms;
+	if (!code)
+		*id = queues_submit_in(d->queues, b, &job.specs[0], now_ms);
+	else
+		err_set(e, code, "%s", job.error.text);
+	submission_fini(&job);
+	return code;
+}
+
+static enum errcode make(void *context, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
+	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+{
+	struct daemon *d = context;
+	struct run_spec run = {.namespace = bytes_of(s->namespace),
+		.pipeline = bytes_of(s->pipeline),
+		.input = bytes_of(s->input),
+		.priority = s->priority};
+	return s->job ? make_job(d, s, now_ms, due_ms, b, id, e) : pipelines_start_in(d->pipelines, b, &run, now_ms, id, e);
+}
+
+static bool lives(void *context, const struct schedule_definition *s, uint64_t id)
+{
+	struct daemon *d = context;
+	return s->job ? queues_find(d->queues, id) != NULL : pipelines_lives(d->pipelines, id);
+}
+
+static void cancel(void *context, const struct schedule_definition *s, uint64_t id, int64_t now_ms)
+{
+	struct daemon *d = context;
+	if (s->job)
+		queue_cancel(d->queues, id, now_ms, NULL, NULL, NULL);
+	else
+		pipelines_cancel(d->pipelines, id, now_ms, NULL);
+}
+
+static void on_refused(struct bytes key, const struct err *why)
+{
+	log_write(LOG_LEVEL_ERROR, "schedule_refused", "schedule=%.*s error=\"%s\"", (int)key.size, key.data, why->text);
+}
+
+void schedules_open(struct daemon *d)
+{
+	struct schedule_maker maker = {d, make, lives, cancel};
+	d->schedules = schedules_new(d->queues, d->events, &maker);
+}
+
+enum errcode schedules_read(struct daemon *d, struct err *e)
+{
+	enum errcode code = schedules_load(d->schedules, d->store, clock_now(d), on_refused, e);
+	if (!code)
+		schedules_take_settings(d, d->settings);
+	return code;
+}
+
+void schedules_take_settings(struct daemon *d, struct settings *s)
+{
+	schedules_declare(d->schedules, s->schedules, s->schedule_n, clock_now(d));
+	s->schedule_n = 0;
+}

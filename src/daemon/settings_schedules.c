@@ -1,0 +1,50 @@
+/* The schedules of the file. */
+#include "api/api.h"
+#include "daemon/settings.h"
+
+#include "base/mem.h"
+#include "config/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum errcode check(
+	const struct settings *s, const struct schedule_definition *d, char pointer[64], struct err *e)
+{
+	struct submission job;
+	for (size_t i = 0; i < s->schedule_n; i++) {
+		if (strcmp(s->schedules[i]->name, d->name) != 0 || strcmp(s->schedules[i]->namespace, d->namespace) != 0)
+			continue;
+		snprintf(pointer, 64, "/name");
+		return err_set(e, E_INVALID, "\"%s\": another schedule has this name", d->name);
+	}
+	if (!d->job)
+		return E_OK;
+	enum errcode code = job_template_parse(&job, bytes_of(d->namespace), d->job, 0);
+	snprintf(pointer, 64, "/job%.32s", job.pointer);
+	if (code)
+		err_set(e, code, "%s", job.error.text);
+	submission_fini(&job);
+	return code;
+}
+
+enum errcode settings_read_schedules(struct settings *s, const struct config *c, struct err *e)
+{
+	const json_t *schedules = json_object_get(config_json(c), "schedules");
+	s->schedules = mem_new(json_array_size(schedules) * sizeof(struct schedule_definition *));
+	for (size_t i = 0; i < json_array_size(schedules); i++) {
+		char at[64], pointer[128];
+		struct err why;
+		struct schedule_definition *d = NULL;
+		enum errcode code = schedule_parse(json_array_get(schedules, i), &d, at, &why);
+		if (!code)
+			code = check(s, d, at, &why);
+		if (code) {
+			schedule_definition_free(d);
+			snprintf(pointer, sizeof pointer, "/schedules/%zu%s", i, at);
+			return config_error(c, pointer, e, "%s", why.text);
+		}
+		s->schedules[s->schedule_n++] = d;
+	}
+	return E_OK;
+}
