@@ -70,6 +70,7 @@ int client_get(const char *path, struct reply *r);
  * exit code, for --json printed the answer or the daemon refused. */
 bool client_show(const struct args *a, const char *path, struct reply *r, int *code);
 int client_get_patiently(const char *path, struct reply *r); /* for who follows something: outlives an engine's death */
+int client_post_patiently(const char *path, struct bytes body, struct reply *r); /* for what may be said twice */
 int client_upload(const char *file, char **blob, bool progress); /* "-" is stdin; *blob is the caller's */
 int client_download(const char *path, const char *file); /* "-" is stdout; written by tmp and rename */
 /* Sends a file ("-": stdin) as NDJSON, with a progress bar; gives the answer's lines, as client_follow. */
@@ -109,9 +110,10 @@ int complain(int code, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
 
 extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[], dead_commands[],
-	pipeline_commands[], run_commands[], schedule_commands[], blob_commands[], config_commands[], help_commands[],
-	completion_commands[];
+	pipeline_commands[], run_commands[], schedule_commands[], blob_commands[], claim_commands[], config_commands[],
+	help_commands[], completion_commands[];
 void print_help(const char *noun); /* cmd_help.c; NULL: everything */
 void print_command_help(const struct command *c);
+int claim_run(const struct args *a); /* claim_run.c */
 int worker_new(const struct args *a); /* worker_new.c */
 int run_follow(const char *run_id, bool quiet, json_t **run); /* run.c: shows progress until the run is over */

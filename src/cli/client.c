@@ -138,15 +138,25 @@ bool client_show(const struct args *a, const char *path, struct reply *r, int *c
 	return false;
 }
 
-int client_get_patiently(const char *path, struct reply *r)
+static int request_patiently(const char *method, const char *path, struct bytes body, struct reply *r)
 {
 	time_t until = time(NULL) + PATIENCE_S;
 	int code;
 	patient = true;
-	while ((code = client_get(path, r)) == EXIT_UNREACHABLE && time(NULL) < until)
+	while ((code = client_request(method, path, NULL, body, r)) == EXIT_UNREACHABLE && time(NULL) < until)
 		poll(NULL, 0, 100);
 	patient = false;
 	return code == EXIT_UNREACHABLE ? unreachable(last_code) : code;
+}
+
+int client_get_patiently(const char *path, struct reply *r)
+{
+	return request_patiently("GET", path, (struct bytes){0}, r);
+}
+
+int client_post_patiently(const char *path, struct bytes body, struct reply *r)
+{
+	return request_patiently("POST", path, body, r);
 }
 
 bool client_reachable(const char *probe)

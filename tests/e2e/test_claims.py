@@ -4,14 +4,11 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
-import threading
 import unittest
 
 from jobs import config, ended, in_state, show, worker
-from support import BUILD, LONG, TOP, Daemon, UnixConnection, wait_until
+from support import BUILD, LONG, TOP, Daemon, UnixConnection, alive, wait_until
 
 QUICK = {"jobs": {"retry_delay": "10ms", "retry_cap": "50ms"}}
 PULLER = os.path.join(TOP, "examples", "pull-python", "puller.py")
@@ -217,3 +214,150 @@ class Restarts(unittest.TestCase):
             self.assertEqual(claim(d), [])
             self.assertEqual(say(d, mine, "complete", result=1).status, 200)
             self.assertEqual(show(d, job)["attempts"], 1)
+
+
+class Examples(unittest.TestCase):
+    """examples/pull-python and examples/pull-shell, as their READMEs start them."""
+
+    def start(self, d, *args, **env):
+        p = subprocess.Popen(args, env={**d.env, **env}, cwd=d.directory, stdin=subprocess.DEVNULL)
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        return p
+
+    def test_the_one_in_python_works_fails_and_gives_back(self):
+        with Daemon(config(**QUICK)) as d:
+            p = self.start(d, PULLER, "--client", "counter-1", "--max", "5")
+            jobs = d.http("POST", "/v1/jobs", {"jobs": [{"capability": "text.count", "input": {"text": "a b\nc"}}] * 20}).json()["jobs"]
+            self.assertEqual([ended(d, j["job_id"])["result"] for j in jobs], [{"lines": 2, "words": 3}] * 20)
+            bad = d.http("POST", "/v1/jobs", {"capability": "text.count", "input": {}}).json()["job_id"]
+            self.assertEqual(ended(d, bad)["error"]["code"], "KeyError")
+            p.send_signal(signal.SIGTERM)
+            wait_until(lambda: d.json("claim", "list")["claims"] == [], "nothing in its hands")
+            self.assertRegex(d.reeve("claim", "clients"), r"counter-1 +0 +[01] +20 +1 +0 ")
+
+    def test_the_one_in_python_goes_on_when_the_engine_is_killed(self):
+        with Daemon(config(**QUICK)) as d:
+            self.start(d, PULLER)
+            for _ in range(3):
+                d.kill_engine()
+                job = patiently(lambda: d.http("POST", "/v1/jobs", {"capability": "text.count", "input": {"text": "x"}})).json()["job_id"]
+                self.assertEqual(ended(d, job)["result"], {"lines": 1, "words": 1})
+
+    def test_the_one_in_shell_works_and_says_what_failed(self):
+        with Daemon(config(**QUICK)) as d:
+            p = self.start(d, os.path.join(TOP, "examples", "pull-shell", "pull.sh"), "text.upper", "jq", "{shout: (.text | ascii_upcase)}",
+                           PULL_JOBS="3")
+            jobs = [d.http("POST", "/v1/jobs", {"capability": "text.upper", "input": {"text": t}}).json()["job_id"] for t in ("a", "b")]
+            self.assertEqual([ended(d, j)["result"] for j in jobs], [{"shout": "A"}, {"shout": "B"}])
+            bad = ended(d, d.http("POST", "/v1/jobs", {"capability": "text.upper", "input": {"text": 1}}).json()["job_id"])
+            self.assertEqual((bad["status"], bad["error"]["code"]), ("failed", "exit_5"))
+            self.assertIn("explode", bad["error"]["message"])
+            self.assertEqual(p.wait(timeout=20), 0)
+
+
+class Command(unittest.TestCase):
+    """reeve claim run."""
+
+    def start(self, d, *args):
+        p = subprocess.Popen([os.path.join(BUILD, "reeve"), "claim", "run", *args], env=d.env, cwd=d.directory, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(p.communicate)
+        self.addCleanup(p.kill)
+        return p
+
+    def test_a_command_is_run_for_each_job(self):
+        with Daemon(config(**QUICK)) as d:
+            script = "read x; case $x in *ok*) echo '{\"got\":'$x'}';; *text*) echo hello $REEVE_ATTEMPT;; " \
+                     "*later*) [ $REEVE_ATTEMPT = 2 ] && echo now || exit 75;; *signal*) kill -9 $$;; *) echo no >&2; exit 3;; esac"
+            p = self.start(d, "shell", "--jobs", "9", "--client", "runner", "--", "sh", "-c", script)
+
+            def outcome(input, **more):
+                job = d.http("POST", "/v1/jobs", {"capability": "shell", "input": input, **more}).json()["job_id"]
+                return ended(d, job)
+            self.assertEqual(outcome("ok")["result"], {"got": "ok"})
+            self.assertEqual(outcome("text")["result"], "hello 1")
+            self.assertEqual(outcome("later")["result"], "now")
+            self.assertEqual(outcome("bad")["error"], {"code": "command_failed", "message": "exit 3: no\n", "retryable": False})
+            self.assertEqual(outcome("signal", max_attempts=1)["error"]["code"], "crashed")
+            blob = d.http("POST", "/v1/blobs", b'"ok"').json()["blob"]
+            self.assertEqual(outcome({"blob": blob})["result"], {"got": "ok"})
+            self.assertIn("runner", d.reeve("claim", "clients"))
+            submit(d, "shell", 2)
+            self.assertEqual(p.wait(timeout=20), 0)
+
+    def test_a_job_that_is_cancelled_ends_its_command_and_all_that_it_started(self):
+        with Daemon(config()) as d:
+            p = self.start(d, "slow", "--lease", "1s", "--", "sh", "-c", "echo $$ >pid; sleep 600 & sleep 600")
+            job, = submit(d, "slow")
+            pid = int(wait_until(lambda: os.path.exists(d.directory + "/pid") and open(d.directory + "/pid").read().strip(), "its command"))
+            d.http("DELETE", "/v1/jobs/" + job)
+            wait_until(lambda: not members(pid), "the end of the command")
+            self.assertIsNone(p.poll())
+
+    def test_the_lease_is_kept_while_the_command_runs_and_the_first_sigterm_lets_it_end(self):
+        with Daemon(config()) as d:
+            p = self.start(d, "slow", "--lease", "1s", "--", "sh", "-c", "until [ -e go ]; do sleep 0.05; done; echo 1")
+            job, = submit(d, "slow")
+            claims = wait_until(lambda: d.json("claim", "list")["claims"], "its claim")
+            wait_until(lambda: d.json("claim", "list")["claims"][0]["lease_until"] > claims[0]["lease_until"], "a heartbeat")
+            p.send_signal(signal.SIGTERM)
+            wait_until(lambda: d.json("claim", "list")["claims"][0]["lease_until"] > claims[0]["lease_until"], "one more")
+            d.file("go", "")
+            self.assertEqual(ended(d, job)["result"], 1)
+            self.assertEqual((p.wait(timeout=20), show(d, job)["attempts"]), (0, 1))
+
+    def test_the_second_sigterm_gives_the_job_back(self):
+        with Daemon(config()) as d:
+            p = self.start(d, "slow", "--", "sleep", "600")
+            job, = submit(d, "slow")
+            wait_until(lambda: d.json("claim", "list")["claims"], "its claim")
+            p.send_signal(signal.SIGTERM)
+            p.send_signal(signal.SIGINT)
+            self.assertEqual(p.wait(timeout=20), 0)
+            self.assertEqual((show(d, job)["status"], show(d, job)["attempts"]), ("pending", 0))
+
+
+def members(group):
+    """Pids of a process group that live."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(pid)) == group and alive(int(pid)):
+                found.append(int(pid))
+    return found
+
+
+class Load(unittest.TestCase):
+    timeout_s = 180
+    JOBS, CLIENTS, KILLS = (20000, 8, 60) if LONG else (2000, 4, 12)
+
+    def test_clients_that_are_killed_leave_every_job_completed_once(self):
+        """Each kill comes when some more jobs have completed, and hits whoever's turn it is."""
+        limits = {"jobs": {"retry_delay": "1ms", "retry_cap": "1ms", "max_attempts": 100, "max_crashes": 100}}
+        with Daemon(config(**limits)) as d:
+            jobs = submit(d, "text.count", self.JOBS, input={"text": "to be"})
+            args = [PULLER, "--max", "16", "--lease", "1"]
+            clients = [subprocess.Popen(args, env=d.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(self.CLIENTS)]
+            try:
+                for n in range(self.KILLS):
+                    self.completed(d, self.JOBS * (n + 1) // (self.KILLS + 1))
+                    victim = clients[n % self.CLIENTS]
+                    victim.kill()
+                    victim.wait()
+                    clients[n % self.CLIENTS] = subprocess.Popen(args, env=d.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                self.completed(d, self.JOBS)
+            finally:
+                for c in clients:
+                    c.kill()
+                    c.wait()
+            queue, = [q for q in d.http("GET", "/v1/queues").json()["queues"] if q["capability"] == "text.count"]
+            self.assertEqual((queue["completed_total"], queue["failed_total"], queue["pending"], queue["processing"]), (self.JOBS, 0, 0, 0))
+            statuses = {show(d, j)["status"] for j in jobs}
+            self.assertEqual(statuses, {"completed"})
+
+    def completed(self, d, n):
+        def enough():
+            queue, = [q for q in d.http("GET", "/v1/queues").json()["queues"] if q["capability"] == "text.count"]
+            return queue["completed_total"] >= n
+        wait_until(enough, "%d jobs completed" % n, 120)
