@@ -106,6 +106,21 @@ static void claims_at_once(void *context)
 
 static const struct claim_calls claim_calls = {.now_ms = now_ms, .want_turn = claims_at_once, .wake = wake_nobody};
 
+static enum errcode make_scheduled(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t now_ms,
+	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+{
+	struct submission job;
+	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), d->job, now_ms), E_OK);
+	*id = queues_submit_in(api.queues, b, &job.specs[0], now_ms);
+	submission_fini(&job);
+	return E_OK;
+}
+
+static bool scheduled_lives(void *context, const struct schedule_definition *d, uint64_t id)
+{
+	return queues_find(api.queues, id) != NULL;
+}
+
 static int setup(void **state)
 {
 	struct err e;
@@ -127,6 +142,8 @@ static int setup(void **state)
 	api.dispatch = dispatch_new(api.queues, api.registry, &dispatch_calls);
 	api.claims = claims_new(api.queues, api.store, &claim_calls);
 	api.events = events_new(64, api.started_at_ms);
+	api.schedules =
+		schedules_new(api.queues, api.events, &(struct schedule_maker){NULL, make_scheduled, scheduled_lives, NULL});
 	api.metrics = metrics_new();
 	char blobs[96];
 	snprintf(blobs, sizeof blobs, "%s/blobs", directory);
@@ -147,6 +164,7 @@ static int teardown(void **state)
 	supervisor_free(api.supervisor);
 	registry_free(api.registry);
 	store_close(api.store);
+	schedules_free(api.schedules);
 	queues_free(api.queues);
 	waits_free(api.waits);
 	blobs_close(api.blobs);
@@ -609,6 +627,117 @@ static void a_paused_queue_gives_nothing_out(void **state)
 	work("a", "1", NULL);
 }
 
+/* ── schedules ── */
+
+#define NIGHTLY                                                                                                        \
+	"{\"name\":\"nightly\",\"cron\":\"30 2 * * *\",\"timezone\":\"Europe/Berlin\",\"job\":{\"capability\":\"a\","      \
+	"\"input\":{\"n\":1},\"priority\":7}}"
+
+static void a_schedule_is_created_shown_changed_and_removed(void **state)
+{
+	json_t *s = ask(201, "POST", "/v1/schedules", NIGHTLY);
+	expect(s, "origin", "\"api\"");
+	expect(s, "namespace", "\"default\"");
+	expect(s, "paused", "false");
+	assert_int_equal(json_array_size(json_object_get(s, "next")), 5);
+	json_decref(s);
+	json_decref(ask(409, "POST", "/v1/schedules", NIGHTLY));
+	s = ask(200, "GET", "/v1/schedules", "");
+	expect(s, "cursor", "null");
+	json_t *one = json_array_get(json_object_get(s, "schedules"), 0);
+	expect(one, "job", "{\"capability\":\"a\",\"priority\":7}"); /* of many, without inputs */
+	json_decref(s);
+	s = ask(200, "PUT", "/v1/schedules/nightly", "{\"every\":\"5m\",\"job\":{\"capability\":\"a\"}}");
+	expect(s, "every", "\"5m\"");
+	assert_null(json_object_get(s, "cron"));
+	json_decref(s);
+	s = ask(200, "POST", "/v1/schedules/nightly/pause", "");
+	expect(s, "paused", "true");
+	expect(s, "next", "[]");
+	json_decref(s);
+	json_decref(ask(200, "POST", "/v1/schedules/nightly/resume", ""));
+	json_decref(ask(200, "DELETE", "/v1/schedules/nightly", ""));
+	json_decref(ask(404, "GET", "/v1/schedules/nightly", ""));
+	json_decref(ask(404, "PUT", "/v1/schedules/nightly", NIGHTLY));
+}
+
+static void one_made_by_hand_is_shown_with_how_it_went(void **state)
+{
+	json_decref(ask(201, "POST", "/v1/schedules", NIGHTLY));
+	json_t *made = ask(202, "POST", "/v1/schedules/nightly/run", "");
+	json_t *s = ask(200, "GET", "/v1/schedules/nightly", "");
+	json_t *last = json_array_get(json_object_get(s, "last"), 0);
+	assert_string_equal(
+		json_string_value(json_object_get(last, "job_id")), json_string_value(json_object_get(made, "job_id")));
+	expect(last, "status", "\"pending\"");
+	expect(s, "fired_total", "1");
+	json_decref(s);
+	json_decref(made);
+	work("a", "1", NULL);
+	s = ask(200, "GET", "/v1/schedules/nightly", "");
+	expect(json_array_get(json_object_get(s, "last"), 0), "status", "\"completed\"");
+	json_decref(s);
+}
+
+static void schedules_are_listed_a_page_at_a_time(void **state)
+{
+	char body[200], path[100] = "/v1/schedules?limit=2";
+	size_t seen = 0;
+	for (int i = 0; i < 5; i++) {
+		snprintf(body, sizeof body,
+			"{\"name\":\"s%d\",\"namespace\":\"n%d\",\"every\":\"1h\",\"job\":{\"capability\":\"a\"}}", i, i % 2);
+		json_decref(ask(201, "POST", "/v1/schedules", body));
+	}
+	for (bool more = true; more;) {
+		json_t *page = ask(200, "GET", path, "");
+		const char *cursor = json_string_value(json_object_get(page, "cursor"));
+		seen += json_array_size(json_object_get(page, "schedules"));
+		more = cursor != NULL;
+		snprintf(path, sizeof path, "/v1/schedules?limit=2&cursor=%s", cursor ? cursor : "");
+		json_decref(page);
+	}
+	assert_int_equal(seen, 5);
+	json_t *page = ask(200, "GET", "/v1/schedules?namespace=n1", "");
+	assert_int_equal(json_array_size(json_object_get(page, "schedules")), 2);
+	json_decref(page);
+}
+
+static void what_is_wrong_with_a_schedule_is_said_with_its_place(void **state)
+{
+	static const struct {
+		const char *body, *pointer, *word;
+	} cases[] = {
+		{"{\"name\":\"a\",\"cron\":\"0 24 * * *\",\"job\":{\"capability\":\"a\"}}", "\"/cron\"", "position 3"},
+		{"{\"name\":\"a\",\"cron\":\"0 2 * * *\",\"timezone\":\"Mars/Base\",\"job\":{\"capability\":\"a\"}}",
+			"\"/timezone\"", "Mars/Base"},
+		{"{\"name\":\"a\",\"every\":\"1h\",\"job\":{\"capability\":\"a\",\"priority\":10}}", "\"/job/priority\"", "10"},
+		{"{\"name\":\"a\",\"every\":\"1h\",\"job\":{\"capability\":\"a\",\"jobs\":[]}}", "\"/job\"", "jobs"},
+		{"{\"name\":\"a b\",\"every\":\"1h\",\"job\":{\"capability\":\"a\"}}", "\"/name\"", "a b"},
+		{"{\"name\":\"a\",\"evry\":\"1h\",\"job\":{\"capability\":\"a\"}}", "\"\"", "evry"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *problem = ask(400, "POST", "/v1/schedules", cases[i].body);
+		if (cases[i].pointer[1] != '"')
+			expect(problem, "pointer", cases[i].pointer);
+		const char *detail = json_string_value(json_object_get(problem, "detail"));
+		if (!strstr(detail, cases[i].word))
+			fail_msg("\"%s\" does not say \"%s\"", detail, cases[i].word);
+		json_decref(problem);
+	}
+	json_decref(ask(400, "POST", "/v1/schedules", "{"));
+}
+
+static void a_rule_can_be_tried_without_making_anything(void **state)
+{
+	json_t *times = ask(200, "POST", "/v1/schedules/preview",
+		"{\"cron\":\"30 2 * * *\",\"timezone\":\"Europe/Berlin\",\"from\":\"2026-03-28T12:00:00Z\",\"count\":2}");
+	expect(times, "times",
+		"[{\"at\":\"2026-03-29T01:00:00.000Z\",\"local\":\"2026-03-29T03:00:00.000+02:00\"},{\"at\":\"2026-03-30T00:30:"
+		"00.000Z\",\"local\":\"2026-03-30T02:30:00.000+02:00\"}]");
+	json_decref(times);
+	json_decref(ask(400, "POST", "/v1/schedules/preview", "{\"every\":\"1h\",\"count\":0}"));
+}
+
 /* ── events, metrics, the document ── */
 
 static void a_follower_sees_a_job_from_how_it_is_to_its_end(void **state)
@@ -900,6 +1029,11 @@ int main(void)
 		TEST(a_dead_letter_is_shown_replayed_and_purged),
 		TEST(all_dead_letters_of_a_capability_are_replayed_or_purged),
 		TEST(a_paused_queue_gives_nothing_out),
+		TEST(a_schedule_is_created_shown_changed_and_removed),
+		TEST(one_made_by_hand_is_shown_with_how_it_went),
+		TEST(schedules_are_listed_a_page_at_a_time),
+		TEST(what_is_wrong_with_a_schedule_is_said_with_its_place),
+		TEST(a_rule_can_be_tried_without_making_anything),
 		TEST(a_follower_sees_a_job_from_how_it_is_to_its_end),
 		TEST(events_go_on_where_the_last_one_was),
 		TEST(metrics_pass_promtool),

@@ -78,9 +78,8 @@ json_t *api_schedule_json(struct api *a, const struct schedule *s, bool alone)
 	json_object_set_new(json, "failed_total", json_integer((json_int_t)i.failed));
 	json_object_set_new(json, "last_error", *i.error ? json_string(i.error) : json_null());
 	if (alone) {
-		bool none = i.paused || i.next_ms == TIMING_NEVER;
-		json_object_set_new(
-			json, "next", api_times_json(&i.definition->timing, none ? TIMING_NEVER - 1 : i.next_ms - 1, NEXT_SHOWN));
+		size_t n = i.paused || i.next_ms == TIMING_NEVER ? 0 : NEXT_SHOWN;
+		json_object_set_new(json, "next", api_times_json(&i.definition->timing, i.next_ms - 1, n));
 		json_object_set_new(json, "last", last_json(a, &i));
 	}
 	return json;

@@ -1,5 +1,6 @@
 #include "schedule/timing.h"
 
+#define LAST_MS	  253402300799000LL /* the end of the year 9999 */
 #define SPANS_MAX 2000 /* more than any zone has changes */
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -45,6 +46,8 @@ static int64_t next_second(const struct timing *t, int64_t from)
 int64_t timing_next(const struct timing *t, int64_t after_ms)
 {
 	int64_t next;
+	if (after_ms >= LAST_MS)
+		return TIMING_NEVER;
 	if (t->start_ms > after_ms)
 		after_ms = t->start_ms - 1;
 	if (t->every_ms) {
@@ -54,7 +57,7 @@ int64_t timing_next(const struct timing *t, int64_t after_ms)
 		if (next != TIMING_NEVER)
 			next *= 1000;
 	}
-	return t->end_ms && next > t->end_ms ? TIMING_NEVER : next;
+	return next > (t->end_ms ? t->end_ms : LAST_MS) ? TIMING_NEVER : next;
 }
 
 /* The next one after a moment never falls as the moment grows: so the last one can be looked for by halves. */

@@ -109,6 +109,17 @@ static void an_interval_keeps_its_anchor_whatever_the_clocks_do(void **state)
 	assert_int_equal(timing_next(&t, at("2026-11-29T03:29:00Z")), at("2026-11-29T03:30:00Z"));
 }
 
+static void nothing_happens_after_the_year_9999_and_nothing_overflows(void **state)
+{
+	struct timing every = {.every_ms = 100LL * 365 * 24 * 3600 * 1000}, cron = cron_in("0 0 1 1 *", "America/New_York");
+	const int64_t late[] = {at("9999-06-01T00:00:00Z"), INT64_MAX - 1, INT64_MAX};
+	for (size_t i = 0; i < ARRAY_SIZE(late); i++) {
+		assert_true(timing_next(&every, late[i]) == TIMING_NEVER);
+		assert_true(timing_next(&cron, late[i]) == TIMING_NEVER);
+	}
+	assert_true(timing_next(&cron, at("9998-06-01T00:00:00Z")) == at("9999-01-01T05:00:00Z"));
+}
+
 static void start_and_end_are_the_first_and_the_last_moment(void **state)
 {
 	struct timing t = cron_in("0 * * * *", "UTC");
@@ -282,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(around_a_change_of_the_clocks_the_times_are_those_that_are_documented),
 		cmocka_unit_test(an_interval_keeps_its_anchor_whatever_the_clocks_do),
+		cmocka_unit_test(nothing_happens_after_the_year_9999_and_nothing_overflows),
 		cmocka_unit_test(start_and_end_are_the_first_and_the_last_moment),
 		cmocka_unit_test(the_last_one_and_the_newest_are_found_by_halves),
 		cmocka_unit_test(a_name_that_is_no_zone_is_refused),
