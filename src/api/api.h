@@ -59,14 +59,15 @@ struct api {
 	int64_t started_at_ms;
 	int keeper_pid; /* 0: none */
 	const bool *recovering, *stopping; /* the daemon's */
+	bool backing_up; /* the API's own, too: see collect.h */
 	bool collects; /* the API's own: `metrics` knows what to ask it */
 };
 
 extern const struct http_route *const api_routes[]; /* tables, NULL last: struct http_options.routes */
 
-extern const struct http_route blob_routes[], capability_routes[], claim_routes[], dead_routes[], event_routes[],
-	health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[], pipeline_routes[],
-	queue_routes[], run_routes[], schedule_routes[], status_routes[], worker_routes[];
+extern const struct http_route backup_routes[], blob_routes[], capability_routes[], claim_routes[], dead_routes[],
+	event_routes[], health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[],
+	pipeline_routes[], queue_routes[], run_routes[], schedule_routes[], status_routes[], worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "os/durable.h"
 #include "os/path.h"
+#include "upkeep/backup.h"
 #include "wire/id.h"
 #include "wire/keeper.h"
 
@@ -124,11 +125,11 @@ static void open_queues(struct daemon *d)
 
 /* ── blobs ── */
 
-/* Changes that a full disk holds up are in memory alone, with the blobs that they name. */
+/* Changes that a full disk holds up are in memory alone, with the blobs that they name. A backup copies what its snapshot names. */
 static bool collection_waits(void *context)
 {
 	struct daemon *d = context;
-	return queues_held(d->queues);
+	return queues_held(d->queues) || d->api.backing_up;
 }
 
 static void open_collector(struct daemon *d)
@@ -567,6 +568,8 @@ static enum errcode open_directories(struct daemon *d, char run[PATH_MAX], char 
 	snprintf(logs, sizeof logs, "%s/logs", data);
 	snprintf(blobs, sizeof blobs, "%s/blobs", data);
 	enum errcode code = path_make_directory(data, 0700, e);
+	if (!code)
+		code = restore_check_finished(data, e);
 	if (!code)
 		code = path_make_directory(run, 0700, e);
 	if (!code)

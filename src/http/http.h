@@ -86,4 +86,5 @@ bool http_stream_write(
 void http_stream_on_drain(
 	struct http_request *r, void (*drained)(void *data)); /* called (with http_data) when under 64 KiB wait */
 void http_stream_close(struct http_request *r);
+void http_stream_abort(struct http_request *r); /* the same, but the client sees that something is missing */
 void http_resume_body(struct http_request *r);

@@ -64,6 +64,7 @@ struct http_request {
 	struct buf out; /* stream: what waits; from out_at on */
 	size_t out_at;
 	bool stream_closed;
+	bool stream_cut; /* it ended with less than was to come */
 	void (*drained)(void *data);
 	void *data;
 	void (*gone)(void *data);

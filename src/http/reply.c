@@ -61,7 +61,7 @@ static ssize_t stream_read(void *request, uint64_t pos, char *to, size_t max)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (n == 0) {
 		if (r->stream_closed)
-			return MHD_CONTENT_READER_END_OF_STREAM;
+			return r->stream_cut ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
 		server_suspend(r);
 		return 0;
 	}
@@ -110,4 +110,10 @@ void http_stream_close(struct http_request *r)
 {
 	r->stream_closed = true;
 	server_resume(r);
+}
+
+void http_stream_abort(struct http_request *r)
+{
+	r->stream_cut = true;
+	http_stream_close(r);
 }

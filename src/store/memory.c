@@ -214,7 +214,7 @@ struct memory_query { /* there is no reader thread: it is read when it is its tu
 static void run_query(struct request *r)
 {
 	struct memory_query *q = container_of(r, struct memory_query, request);
-	struct memory_reader reader = {{reader_get, reader_scan}, q->m->data};
+	struct memory_reader reader = {{reader_get, reader_scan, NULL}, q->m->data};
 	struct reader_request *asked = q->asked;
 	reader_do(asked, &reader.reader);
 	free(q);
@@ -273,6 +273,11 @@ static void memory_close(struct store *s)
 	batch_forget_kept();
 }
 
+static enum errcode memory_snapshot(struct store *s, struct store_reader **out, struct err *e)
+{
+	return err_set(e, E_STATE, "the memory store keeps nothing that could be copied");
+}
+
 static const struct store_ops memory_ops = {
 	.name = "memory",
 	.close = memory_close,
@@ -283,6 +288,7 @@ static const struct store_ops memory_ops = {
 	.query = memory_query,
 	.stats = memory_stats,
 	.scan = memory_scan,
+	.snapshot = memory_snapshot,
 	.flush = memory_flush,
 };
 

@@ -58,3 +58,9 @@ enum errcode store_reader_scan(
 {
 	return r->scan(r, range, visit, context, e);
 }
+
+void store_snapshot_close(struct store_reader *r)
+{
+	if (r)
+		r->close(r);
+}

@@ -8,6 +8,7 @@ struct store_reader { /* embedded first */
 		struct buf *body, struct err *e);
 	enum errcode (*scan)(
 		struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e);
+	void (*close)(struct store_reader *r); /* of a snapshot */
 };
 
 /* A list or a query on its way: made on the loop thread, done on a reader's, finished on the loop thread. */

@@ -71,7 +71,7 @@ static enum errcode reader_scan(
 
 static void read_all(struct sqlite_store *s, struct request_list *asked)
 {
-	struct sqlite_reader reader = {{reader_get, reader_scan}, s};
+	struct sqlite_reader reader = {{reader_get, reader_scan, NULL}, s};
 	struct request_list one;
 	for (struct request *r; (r = request_list_take(asked));) {
 		reader_do(container_of(r, struct reader_request, request), &reader.reader);
@@ -138,6 +138,48 @@ static enum errcode sqlite_read(
 	struct store *s, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e)
 {
 	return looked(store_of(s), db_get(&store_of(s)->loop_db, table, key, head, body, e));
+}
+
+/* ── snapshots ── */
+
+struct sqlite_snapshot {
+	struct store_reader reader;
+	struct sqlite_db db;
+};
+
+static enum errcode snapshot_get(struct store_reader *r, enum store_table table, struct store_key key, struct buf *head,
+	struct buf *body, struct err *e)
+{
+	return db_get(&((struct sqlite_snapshot *)r)->db, table, key, head, body, e);
+}
+
+static enum errcode snapshot_scan(
+	struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e)
+{
+	return db_scan(&((struct sqlite_snapshot *)r)->db, range, visit, context, e);
+}
+
+static void snapshot_close(struct store_reader *r)
+{
+	struct sqlite_snapshot *snap = (struct sqlite_snapshot *)r;
+	db_close(&snap->db); /* its transaction ends with it */
+	free(snap);
+}
+
+/* While it lives the WAL is not used anew from its start and grows; the next restart cuts it to its size again. */
+static enum errcode sqlite_snapshot(struct store *store, struct store_reader **out, struct err *e)
+{
+	struct sqlite_store *s = store_of(store);
+	struct sqlite_snapshot *snap = NEW(struct sqlite_snapshot);
+	snap->reader = (struct store_reader){snapshot_get, snapshot_scan, snapshot_close};
+	enum errcode code = db_open(&snap->db, s->path, &s->options, false, e);
+	if (!code)
+		code = db_exec(&snap->db, "BEGIN; SELECT value FROM meta", e); /* the first read is what begins it */
+	if (code)
+		snapshot_close(&snap->reader);
+	else
+		*out = &snap->reader;
+	return code;
 }
 
 /* ── without threads ── */
@@ -245,6 +287,7 @@ static const struct store_ops sqlite_ops = {
 	.query = sqlite_query,
 	.stats = sqlite_stats,
 	.scan = sqlite_scan,
+	.snapshot = sqlite_snapshot,
 	.flush = sqlite_flush,
 };
 
@@ -292,7 +335,7 @@ static enum errcode open_files(struct sqlite_store *s, const char *directory, st
 	if (!code)
 		code = db_open(&s->write_db, s->path, &s->options, true, e);
 	if (!code)
-		code = db_create(&s->write_db, s->path, &s->store.epoch, e);
+		code = db_create(&s->write_db, s->path, s->options.epoch, &s->store.epoch, e);
 	if (!code)
 		code = db_open(&s->loop_db, s->path, &s->options, false, e);
 	if (!code)
@@ -349,4 +392,9 @@ enum errcode sqlite_open(
 enum errcode store_sqlite_open(struct loop *loop, const char *directory, struct store **out, struct err *e)
 {
 	return sqlite_open(loop, directory, NULL, out, e);
+}
+
+enum errcode store_sqlite_open_at(const char *directory, uint64_t epoch, struct store **out, struct err *e)
+{
+	return sqlite_open(NULL, directory, &(struct sqlite_options){.epoch = epoch}, out, e);
 }

@@ -70,7 +70,8 @@ enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_
 	/* Page size and auto_vacuum count only before the file has pages; afterwards SQLite ignores them. */
 	snprintf(sql, sizeof sql,
 		"PRAGMA page_size=%u; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s;"
-		"PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA secure_delete=OFF",
+		"PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; "
+		"PRAGMA secure_delete=OFF",
 		o->page_size ? o->page_size : 4096, o->synchronous ? o->synchronous : "FULL", writer ? 8192 : 2048);
 	enum errcode code = db_exec(d, sql, e);
 	if (code) {

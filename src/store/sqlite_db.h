@@ -26,6 +26,7 @@ struct sqlite_options { /* zero: what is right outside of tests and measurements
 	const char *synchronous; /* "FULL" */
 	unsigned page_size; /* 4096 */
 	int64_t passive_bytes, restart_bytes; /* see sqlite_checkpoint.c */
+	uint64_t epoch; /* at least */
 };
 
 enum { DB_STATEMENTS = 5 };
@@ -40,8 +41,8 @@ void db_set_memory(void); /* sqlite_memory.c; does nothing once SQLite is in use
 /* `writer`: may create the file. E_IO, E_NO_SPACE, E_INVALID (not a database), E_STATE (of a newer format). */
 enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_options *o, bool writer, struct err *e);
 void db_close(struct sqlite_db *d); /* fine when it was never opened (zeroed) */
-/* Creates the schema, or checks it and brings an older one up, and raises the epoch; sqlite_format.c. */
-enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t *epoch, struct err *e);
+/* Creates the schema, or checks it and brings an older one up, and raises the epoch, to `least` at least; sqlite_format.c. */
+enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t least, uint64_t *epoch, struct err *e);
 int64_t db_meta(struct sqlite_db *d, const char *key); /* "format", "epoch"; -1: it is not there */
 
 /* What went wrong last: E_NO_SPACE where the disk is full and nothing is broken, else E_IO. */

@@ -83,13 +83,16 @@ static enum errcode bring_up(struct sqlite_db *d, const char *path, struct err *
 	return migrate(d, format < 1 ? 0 : format, e);
 }
 
-enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t *epoch, struct err *e)
+enum errcode db_create(struct sqlite_db *d, const char *path, uint64_t least, uint64_t *epoch, struct err *e)
 {
+	char raise[120];
+	snprintf(raise, sizeof raise, "UPDATE meta SET value = max(value + 1, %llu) WHERE key = 'epoch'",
+		(unsigned long long)least);
 	enum errcode code = db_exec(d, "BEGIN IMMEDIATE", e);
 	if (!code)
 		code = bring_up(d, path, e);
 	if (!code)
-		code = db_exec(d, "UPDATE meta SET value = value + 1 WHERE key = 'epoch'", e);
+		code = db_exec(d, raise, e);
 	int64_t value = code ? 0 : db_meta(d, "epoch");
 	if (!code)
 		code = db_exec(d, "COMMIT", e);

@@ -3,6 +3,11 @@
 
 #include <stdio.h>
 
+const char *store_table_name(enum store_table table)
+{
+	return sqlite_tables[table].name;
+}
+
 static bool given(const struct store_key *k)
 {
 	return k->id || k->sub || k->text.size;

@@ -40,6 +40,8 @@ enum store_table { /* what each keeps: the owner folder documents its head */
 	STORE_TABLES
 };
 
+const char *store_table_name(enum store_table table); /* "job"; the same for ever */
+
 struct store_key {
 	uint64_t id, sub;
 	struct bytes text; /* tables STORE_KEY, STORE_SETTING, STORE_SCHEDULE: up to 512 bytes; there id and sub are 0 */
@@ -50,7 +52,8 @@ struct store_batch; /* heap; made by store_batch_new, owned by the store from st
 struct store_batch *store_batch_new(void);
 void store_batch_free(struct store_batch *b); /* only one that was not committed */
 bool store_batch_empty(const struct store_batch *b);
-struct bytes store_batch_bytes(const struct store_batch *b); /* keys, heads and bodies, for looking for something in them */
+struct bytes store_batch_bytes(
+	const struct store_batch *b); /* keys, heads and bodies, for looking for something in them */
 /* Called on the loop thread after the commit's own `done`, in the order of adding: what belongs to the batch but not to who
  * commits it. Not called for a batch that was held. */
 void store_batch_then(struct store_batch *b, void (*then)(void *context, enum errcode code), void *context);
@@ -113,15 +116,20 @@ struct store_ops {
 	/* As load, of a part. */
 	enum errcode (*scan)(
 		struct store *s, const struct store_range *range, store_visit *visit, void *context, struct err *e);
+	/* Any thread; blocks. A reader that sees the store as it is now, every batch whose `done` was called included, whatever is committed
+	 * later; commits are not held up. For one thread at a time, until store_snapshot_close. E_STATE: this store cannot. */
+	enum errcode (*snapshot)(struct store *s, struct store_reader **out, struct err *e);
 	/* Only where loop is NULL: makes what waits durable, as one group, and calls every `done`. */
 	void (*flush)(struct store *s);
 };
 
-/* Inside a query only; both block. */
+/* Inside a query, or with a snapshot; both block. */
 enum errcode store_reader_get(struct store_reader *r, enum store_table table, struct store_key key, struct buf *head,
 	struct buf *body, struct err *e);
 enum errcode store_reader_scan(
 	struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e);
+
+void store_snapshot_close(struct store_reader *r); /* NULL is fine */
 
 struct store {
 	const struct store_ops *ops; /* implementations embed this struct first */
@@ -150,6 +158,8 @@ struct loop;
 /* loop: callbacks come there; NULL for tests: then commit, list and query do nothing until store_flush.
  * The directory must exist. E_CONFLICT: another process holds it (its pid is named). */
 enum errcode store_sqlite_open(struct loop *loop, const char *directory, struct store **out, struct err *e);
+/* The same, without a loop; the epoch is at least `epoch`. */
+enum errcode store_sqlite_open_at(const char *directory, uint64_t epoch, struct store **out, struct err *e);
 enum errcode store_memory_open(struct loop *loop, struct store **out, struct err *e);
 
 /* Another handle on the same rows with the next epoch: a restart, or another node that takes over. The rows live until the
