@@ -8,6 +8,7 @@
 #include "blob/blob.h"
 #include "blob/collect.h"
 #include "claim/claim.h"
+#include "callback/callback.h"
 #include "dispatch/dispatch.h"
 #include "http/http.h"
 #include "loop/loop.h"
@@ -45,6 +46,8 @@ struct api {
 	struct blobs *blobs;
 	struct blob_collector *collector;
 	int64_t keep_unused_ms; /* of blobs */
+	struct callbacks *callbacks;
+	const struct allow *allow; /* whom a callback may reach */
 	struct pipelines *pipelines;
 	struct schedules *schedules;
 	struct registry *registry;
@@ -65,9 +68,10 @@ struct api {
 
 extern const struct http_route *const api_routes[]; /* tables, NULL last: struct http_options.routes */
 
-extern const struct http_route backup_routes[], blob_routes[], capability_routes[], claim_routes[], dead_routes[],
-	event_routes[], health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[], openapi_routes[],
-	pipeline_routes[], queue_routes[], run_routes[], schedule_routes[], status_routes[], worker_routes[];
+extern const struct http_route backup_routes[], blob_routes[], callback_routes[], capability_routes[], claim_routes[],
+	dead_routes[], event_routes[], health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[],
+	openapi_routes[], pipeline_routes[], queue_routes[], run_routes[], schedule_routes[], status_routes[],
+	worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
@@ -76,6 +80,7 @@ const char *api_status_of(struct api *a, uint64_t id); /* its word, or NULL: unk
 
 void api_add_job(struct buf *out, const struct job_view *v, struct bytes result); /* result empty: null */
 void api_add_error(struct buf *out, const struct job_error *error);
+void api_add_time(struct buf *out, const char *name, int64_t at_ms); /* ,"name":"..."; 0: null */
 void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
 void api_submit_lines(void *context, struct http_request *r); /* the same, NDJSON; submit_stream.c */
 bool api_submit_piece(void *context, struct http_request *r, struct bytes piece);
@@ -94,6 +99,7 @@ struct submission {
 	struct buf body; /* what the specs point into */
 	int64_t now_ms;
 	struct bytes namespace, idempotency_key, traceparent; /* of the request: for jobs that do not say */
+	const struct allow *allow; /* whom a callback may reach; NULL: anybody */
 	bool many; /* set by what the body is */
 	struct job_spec *specs;
 	size_t n, room;
@@ -138,6 +144,7 @@ void api_job_progress(struct api *a, const struct job *j, int percent, struct by
 void api_claim_expired(struct api *a, const struct claim_view *v, struct bytes why);
 void api_instance_changed(struct api *a, const struct instance *i);
 void api_run_changed(struct api *a, uint64_t run_id, enum run_state state);
+void api_callback_told(struct api *a, const struct callback_view *v, enum callback_news news);
 
 /* ── for all resources: request.c ── each answers the request itself and gives false when what it reads is wrong */
 bool api_json_body(struct http_request *r, json_t **out); /* an object; the caller's */

@@ -47,7 +47,20 @@ static void taken_back(void *context, struct job *j, enum revoke_reason why)
 	claims_revoke(api.claims, j);
 }
 
-static const struct queue_hooks hooks = {.ready = ready, .revoke = taken_back, .ended = ended, .progress = progress};
+static struct callback_request *posted; /* a callback that is being sent, or NULL */
+
+static void post(void *context, struct callback_request *r)
+{
+	posted = r;
+}
+
+static void ending(void *context, struct job *j, const struct job_outcome *o, struct store_batch *b)
+{
+	callbacks_job_ending(api.callbacks, j, o, b);
+}
+
+static const struct queue_hooks hooks = {
+	.ready = ready, .revoke = taken_back, .ending = ending, .ended = ended, .progress = progress};
 
 static int64_t now_ms(void *context)
 {
@@ -136,6 +149,10 @@ static int setup(void **state)
 	assert_int_equal(store_memory_open(api.loop, &api.store, &e), E_OK);
 	api.started_at_ms = loop_now_ms(api.loop);
 	api.queues = queues_new(api.store, 1, 1, &hooks);
+	struct callbacks_options callbacks = {
+		.store = api.store, .queues = api.queues, .limits = callback_default_limits, .send = post};
+	api.callbacks = callbacks_new(&callbacks);
+	api.allow = allow_new();
 	api.waits = waits_new();
 	api.registry = registry_new();
 	api.supervisor = supervisor_new(&supervisor_calls, 1);
@@ -165,6 +182,8 @@ static int teardown(void **state)
 	registry_free(api.registry);
 	store_close(api.store);
 	schedules_free(api.schedules);
+	callbacks_free(api.callbacks);
+	allow_free((struct allow *)api.allow);
 	queues_free(api.queues);
 	waits_free(api.waits);
 	blobs_close(api.blobs);
@@ -614,6 +633,88 @@ static void all_dead_letters_of_a_capability_are_replayed_or_purged(void **state
 	json_decref(json);
 }
 
+/* ── callbacks ── */
+
+static void answer_post(int status)
+{
+	for (int i = 0; i < 1000 && !posted; i++)
+		uv_run(loop_uv(api.loop), UV_RUN_NOWAIT), usleep(1000);
+	assert_non_null(posted);
+	struct callback_request *r = posted;
+	posted = NULL;
+	r->status = status;
+	snprintf(r->error, sizeof r->error, "the receiver answered %d", status);
+	callback_sent(api.callbacks, r, loop_now_ms(api.loop));
+}
+
+static json_t *until_callbacks(const char *query, size_t n)
+{
+	for (int i = 0;; i++) {
+		json_t *list = ask(200, "GET", path_of("/v1/callbacks", query, ""), "");
+		if (json_array_size(json_object_get(list, "callbacks")) == n)
+			return list;
+		if (i == 200)
+			fail_msg("%zu callbacks, not %zu", json_array_size(json_object_get(list, "callbacks")), n);
+		json_decref(list);
+	}
+}
+
+static void a_callback_that_failed_is_listed_tried_again_and_purged(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\",\"callback\":{\"url\":\"http://example.com/h?a=\\\"\","
+										  "\"headers\":{\"Authorization\":\"secret\"}}}");
+	json_t *job = ask(200, "GET", path_of("/v1/jobs/", id, ""), "");
+	expect(job, "callback", "{\"url\":\"http://example.com/h?a=\\\"\"}");
+	json_decref(job);
+	work("a", "1", NULL);
+	answer_post(410);
+	json_decref(until_callbacks("?status=pending", 0));
+	json_t *list = until_callbacks("?status=failed", 1), *c = json_array_get(json_object_get(list, "callbacks"), 0);
+	expect(c, "status", "\"failed\"");
+	expect(c, "type", "\"job.completed\"");
+	expect(c, "attempts", "1");
+	expect(c, "last_status", "410");
+	expect(c, "error", "\"the receiver answered 410\"");
+	expect(c, "next_at", "null");
+	assert_string_equal(json_string_value(json_object_get(c, "job_id")), id);
+	scoped(mem_free_at) char *callback = mem_text(json_string_value(json_object_get(c, "callback_id")));
+	char *text = json_dumps(list, 0);
+	assert_null(strstr(text, "secret"));
+	free(text);
+	json_decref(list);
+
+	json_t *answer = ask(200, "POST", path_of("/v1/callbacks/", callback, "/retry"), "");
+	expect(answer, "retried", "1");
+	json_decref(answer);
+	answer_post(410);
+	answer = ask(200, "POST", "/v1/callbacks/retry?namespace=other", "");
+	expect(answer, "retried", "0");
+	json_decref(answer);
+	answer = ask(200, "POST", "/v1/callbacks/retry", "");
+	expect(answer, "retried", "1");
+	json_decref(answer);
+	answer_post(500);
+	json_decref(until_callbacks("?status=pending", 1));
+	answer = ask(200, "DELETE", path_of("/v1/callbacks/", callback, ""), "");
+	expect(answer, "purged", "1");
+	json_decref(answer);
+	json_decref(ask(404, "GET", path_of("/v1/callbacks/", callback, ""), ""));
+	json_decref(ask(404, "POST", path_of("/v1/callbacks/", callback, "/retry"), ""));
+	json_decref(ask(400, "GET", "/v1/callbacks?status=lost", ""));
+}
+
+static void a_bad_callback_is_refused_with_its_place(void **state)
+{
+	json_t *p = ask(400, "POST", "/v1/jobs", "{\"capability\":\"a\",\"callback\":{\"url\":\"ftp://h/\"}}");
+	expect(p, "pointer", "\"/callback\"");
+	json_decref(p);
+	p = ask(
+		403, "POST", "/v1/jobs", "{\"jobs\":[{\"capability\":\"a\",\"callback\":{\"url\":\"http://127.0.0.1:9/\"}}]}");
+	expect(p, "pointer", "\"/jobs/0/callback\"");
+	expect(p, "code", "\"denied\"");
+	json_decref(p);
+}
+
 static void a_paused_queue_gives_nothing_out(void **state)
 {
 	free(submit("{\"capability\":\"a\"}"));
@@ -1028,6 +1129,8 @@ int main(void)
 		TEST(a_list_gives_every_job_once_over_its_pages_and_filters),
 		TEST(a_dead_letter_is_shown_replayed_and_purged),
 		TEST(all_dead_letters_of_a_capability_are_replayed_or_purged),
+		TEST(a_callback_that_failed_is_listed_tried_again_and_purged),
+		TEST(a_bad_callback_is_refused_with_its_place),
 		TEST(a_paused_queue_gives_nothing_out),
 		TEST(a_schedule_is_created_shown_changed_and_removed),
 		TEST(one_made_by_hand_is_shown_with_how_it_went),

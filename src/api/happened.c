@@ -60,6 +60,20 @@ void api_instance_changed(struct api *a, const struct instance *i)
 			.message = i->state == INSTANCE_FAILED ? bytes_of(i->last_error.details) : (struct bytes){NULL, 0}});
 }
 
+void api_callback_told(struct api *a, const struct callback_view *v, enum callback_news news)
+{
+	static const char *const types[] = {[CALLBACK_DELIVERED] = "callback.delivered",
+		[CALLBACK_RETRIED] = "callback.retried",
+		[CALLBACK_FAILED] = "callback.failed"};
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = types[news],
+			.job_id = v->job_id,
+			.batch_id = v->batch_id,
+			.namespace = v->namespace,
+			.attempt = v->attempts,
+			.message = news == CALLBACK_DELIVERED ? (struct bytes){NULL, 0} : v->error});
+}
+
 void api_run_changed(struct api *a, uint64_t run_id, enum run_state state)
 {
 	static const char *const types[] = {[RUN_RUNNING] = "run.running",

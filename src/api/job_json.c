@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-static void add_time(struct buf *out, const char *name, int64_t at_ms)
+void api_add_time(struct buf *out, const char *name, int64_t at_ms)
 {
 	char text[RFC3339_SIZE];
 	if (at_ms > 0) {
@@ -39,6 +39,18 @@ static void add_progress(struct buf *out, const struct job_view *v)
 	buf_text(out, "}");
 }
 
+/* Its URL only: what stands in headers is often a secret. */
+static void add_callback(struct buf *out, struct bytes callback)
+{
+	struct json_member m[2];
+	size_t n;
+	if (!callback.size || json_span_members(callback, m, ARRAY_SIZE(m), &n, NULL) != E_OK)
+		return;
+	const struct bytes *url = json_span_find(m, n, "url");
+	if (url)
+		buf_format(out, ",\"callback\":{\"url\":%.*s}", (int)url->size, url->data);
+}
+
 void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 {
 	char text[ID_TEXT_SIZE];
@@ -52,14 +64,14 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 	buf_json_string(out, v->capability);
 	buf_format(out, ",\"status\":\"%s\",\"priority\":%d,\"attempts\":%d,\"max_attempts\":%d,\"crashes\":%d",
 		job_state_word(v->state), v->priority, v->attempts, v->max_attempts, v->crashes);
-	add_time(out, "submitted_at", v->submitted_at_ms);
-	add_time(out, "started_at", v->started_at_ms);
-	add_time(out, "finished_at", v->finished_at_ms);
-	add_time(out, "timestamp", v->finished_at_ms);
+	api_add_time(out, "submitted_at", v->submitted_at_ms);
+	api_add_time(out, "started_at", v->started_at_ms);
+	api_add_time(out, "finished_at", v->finished_at_ms);
+	api_add_time(out, "timestamp", v->finished_at_ms);
 	if (v->state == JOB_SCHEDULED)
-		add_time(out, "due_at", v->due_at_ms);
+		api_add_time(out, "due_at", v->due_at_ms);
 	if (v->deadline_ms)
-		add_time(out, "deadline", v->deadline_ms);
+		api_add_time(out, "deadline", v->deadline_ms);
 	add_progress(out, v);
 	if (v->key.size) {
 		buf_text(out, ",\"key\":");
@@ -75,6 +87,11 @@ void api_add_job(struct buf *out, const struct job_view *v, struct bytes result)
 		id_format(v->run_id, text);
 		buf_format(out, ",\"run_id\":\"%s\"", text);
 	}
+	if (v->batch_id) {
+		id_format(v->batch_id, text);
+		buf_format(out, ",\"batch_id\":\"%s\"", text);
+	}
+	add_callback(out, v->callback);
 	buf_text(out, ",\"result\":");
 	if (result.size && json_span_check(result, NULL) != E_OK)
 		buf_json_utf8(out, result); /* a capability with REEVE_BINARY_OUTPUT */

@@ -172,6 +172,23 @@ static void set_schedules(struct api *a)
 	}
 }
 
+/* ── callbacks ── */
+
+static void set_callbacks(struct api *a)
+{
+	struct callback_stats s;
+	callbacks_get_stats(a->callbacks, &s);
+	struct metric_family *now = fresh(
+		a, METRIC_GAUGE, "reeve_callbacks", "Callbacks by state: still to be sent, being sent, given up.", "state");
+	metric_set(metrics_get1(now, "pending"), (double)(s.pending - s.in_flight));
+	metric_set(metrics_get1(now, "in_flight"), (double)s.in_flight);
+	metric_set(metrics_get1(now, "failed"), (double)s.failed);
+	set_one(a, METRIC_COUNTER, "reeve_callbacks_delivered_total", "Callbacks that arrived.", (double)s.delivered_total);
+	set_one(a, METRIC_COUNTER, "reeve_callbacks_failed_total", "Callbacks that were given up.", (double)s.failed_total);
+	set_one(a, METRIC_COUNTER, "reeve_callback_attempts_failed_total", "Requests of callbacks that did not arrive.",
+		(double)s.attempts_failed_total);
+}
+
 /* ── the engine ── */
 
 static void set_store(struct api *a)
@@ -237,6 +254,7 @@ static void collect(void *context)
 	set_workers(a);
 	set_claims(a);
 	set_schedules(a);
+	set_callbacks(a);
 	set_store(a);
 	set_blobs(a);
 	set_engine(a);

@@ -36,12 +36,33 @@ static const struct openapi_schema schemas[] = {
 		"'job_timeout':{'type':'string','description':'another name of timeout'},"
 		"'tags':{'type':'array','items':{'type':'string'},'maxItems':16},"
 		"'idempotency_key':{'type':'string','maxLength':128},"
+		"'callback':{'$ref':'#/components/schemas/Target'},"
 		"'key':{'type':'string','maxLength':128,'description':'whose job it is within the queue (a tenant): keys take turns and have limits'}}}"},
 	{"Unique",
 		"{'type':'object','additionalProperties':false,'description':'while an earlier job holds the key, it is the answer','properties':{"
 		"'key':{'type':'string','maxLength':128,'description':'without it, the input is the key'},"
 		"'period':{'type':'string','description':'from the submit on; without it, as long as the states hold'},"
 		"'states':{'type':'array','items':{'$ref':'#/components/schemas/Status'},'description':'in which the job holds it; scheduled, pending and processing'}}}"},
+	{"Target",
+		"{'type':'object','additionalProperties':false,'required':['url'],'description':'who is told by a POST when it is over','properties':{"
+		"'url':{'type':'string','maxLength':2048,'description':'http or https, without user and password'},"
+		"'headers':{'type':'object','maxProperties':16,'additionalProperties':{'type':'string'}}}}"},
+	{"Callback",
+		"{'type':'object','required':['callback_id','status','type','url'],'properties':{"
+		"'callback_id':{'type':'string','description':'the delivery id: the same over all attempts'},"
+		"'status':{'enum':['pending','failed']},"
+		"'type':{'type':'string','description':'job.completed, job.failed, job.cancelled'},"
+		"'url':{'type':'string'},"
+		"'namespace':{'type':'string'},"
+		"'job_id':{'type':'string'},"
+		"'batch_id':{'type':'string'},"
+		"'attempts':{'type':'integer'},"
+		"'last_status':{'type':['integer','null'],'description':'of HTTP; null: there was no answer'},"
+		"'error':{'type':['string','null'],'description':'why the last attempt failed'},"
+		"'created_at':{'type':'string'},"
+		"'last_at':{'type':['string','null']},"
+		"'next_at':{'type':['string','null']}}}"},
+	{"Callbacks", "{'type':'object','properties':{'callbacks':{'type':'array','items':{'$ref':'#/components/schemas/Callback'}},'cursor':{'type':['string','null']}}}"},
 	{"Status", "{'enum':['scheduled','pending','processing','completed','failed','cancelled']}"},
 	{"JobMove",
 		"{'type':'object','additionalProperties':false,'properties':{"
@@ -94,6 +115,8 @@ static const struct openapi_schema schemas[] = {
 		"'crashes':{'type':'integer'},"
 		"'key':{'type':'string'},"
 		"'run_id':{'type':'string'},"
+		"'batch_id':{'type':'string'},"
+		"'callback':{'type':'object','properties':{'url':{'type':'string'}}},"
 		"'tags':{'type':'array','items':{'type':'string'}},"
 		"'progress':{'type':['object','null'],'properties':{'percent':{'type':'integer'},'message':{'type':'string'}}},"
 		"'result':{'description':'null in lists; /v1/jobs/{job_id}/result gives the bytes'},"

@@ -196,6 +196,7 @@ void api_submit(void *context, struct http_request *r)
 	http_set_data(r, t, client_gone);
 	http_take_body(r, &t->s.body);
 	t->s.now_ms = loop_now_ms(t->api->loop);
+	t->s.allow = t->api->allow;
 	t->s.namespace = keep(http_query(r, "namespace"), &t->namespace);
 	t->s.idempotency_key = keep(http_header(r, "Idempotency-Key"), &t->key);
 	t->s.traceparent = keep(api_traceparent(r), &t->trace);

@@ -219,6 +219,12 @@ static bool take_traceparent(struct parsing *p, struct bytes v)
 	return text(p, v, &p->spec->traceparent);
 }
 
+static bool take_callback(struct parsing *p, struct bytes v)
+{
+	p->spec->callback = v;
+	return callback_check(p->s->allow, v, p->e) == E_OK;
+}
+
 static bool take_tags(struct parsing *p, struct bytes v)
 {
 	struct bytes tag;
@@ -244,6 +250,7 @@ static const struct {
 	{"run_at", take_run_at}, {"ttl", take_ttl}, {"deadline", take_deadline}, {"max_attempts", take_max_attempts},
 	{"retry_delay", take_retry_delay}, {"retry_cap", take_retry_cap}, {"unique", take_unique},
 	{"idempotency_key", take_key}, {"key", take_fair_key}, {"traceparent", take_traceparent},
+	{"callback", take_callback},
 	/* --- */
 	{"operation", take_capability}, {"max_retries", take_max_attempts}, {"job_timeout", take_timeout}};
 

@@ -426,6 +426,7 @@ static void next_chunk(struct stream *t)
 		return;
 	}
 	t->s.now_ms = loop_now_ms(t->api->loop);
+	t->s.allow = t->api->allow;
 	t->s.namespace = bytes_of(t->namespace);
 	t->s.traceparent = bytes_of(t->trace);
 	loop_work(t->api->loop, parse, parsed, t);

@@ -36,6 +36,8 @@ enum {
  * reached. Any thread. The sentence names what is wrong. */
 enum errcode callback_check(const struct allow *allow, struct bytes target, struct err *e);
 
+extern const char *const callbacks_schema; /* JSON Schema of `callbacks` in the configuration: callbacks.schema.json */
+
 struct callback_limits {
 	int64_t retry_base_ms, retry_cap_ms; /* wait = min(cap, base * 2^(n-1)) * U(0.5, 1) */
 	int64_t max_age_ms; /* then it has failed */

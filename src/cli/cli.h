@@ -110,8 +110,8 @@ int complain(int code, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
 
 extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[], dead_commands[],
-	pipeline_commands[], run_commands[], schedule_commands[], blob_commands[], claim_commands[], config_commands[],
-	help_commands[], completion_commands[];
+	callback_commands[], pipeline_commands[], run_commands[], schedule_commands[], blob_commands[], claim_commands[],
+	config_commands[], help_commands[], completion_commands[];
 void print_help(const char *noun); /* cmd_help.c; NULL: everything */
 void print_command_help(const struct command *c);
 int claim_run(const struct args *a); /* claim_run.c */

@@ -87,6 +87,7 @@ static const struct option_spec submit_options[] = {
 	{"namespace", 'n', "NAME", "whose job it is (default `default`)"},
 	{"tag", 't', "TAG", "a tag; may be given again"},
 	{"ndjson", 0, "FILE", "submit the jobs of a file (- for stdin), one JSON object a line"},
+	{"callback", 0, "URL", "tell this URL by a POST when it is over"},
 	{"wait", 'w', NULL, "wait for the end; the exit code is the job's"},
 	{0},
 };
@@ -156,6 +157,8 @@ static int submit_body(const struct args *a, json_t **out)
 	add_text(job, a, "idempotency-key", "idempotency_key");
 	add_text(job, a, "key", "key");
 	add_text(job, a, "namespace", "namespace");
+	if (arg_option(a, "callback"))
+		json_object_set_new(job, "callback", json_pack("{s:s}", "url", arg_option(a, "callback")));
 	code = add_number(job, a, "priority", "priority", 9);
 	if (!code)
 		code = add_number(job, a, "max-attempts", "max_attempts", 1000);

@@ -17,6 +17,7 @@ void clock_tick(void *daemon)
 	struct daemon *d = daemon;
 	int64_t now = clock_now(d);
 	int64_t next = queues_tick(d->queues, now);
+	callbacks_tick(d->callbacks, now);
 	pipelines_tick(d->pipelines, now);
 	int64_t scheduled = d->stopping ? next : schedules_tick(d->schedules, now);
 	if (scheduled < next)

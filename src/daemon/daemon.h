@@ -3,13 +3,14 @@
  *   main.c       options, exit code                 wiring.c     who calls whom
  *   settings.c   the configuration file             workers.c    declarations: from the file, at run time, reload
  *   recovery.c   what an earlier engine left        clients.c    clients of the link
- *   schedules.c  what a schedule makes
+ *   schedules.c  what a schedule makes              callbacks.c  to the sender and back
  *   clock.c      timers: ticks and wake-ups         stop.c       draining to the end */
 #pragma once
 #include "api/api.h"
 #include "blob/blob.h"
 #include "blob/collect.h"
 #include "claim/claim.h"
+#include "callback/sender.h"
 #include "daemon/settings.h"
 #include "dispatch/dispatch.h"
 #include "event/event.h"
@@ -41,6 +42,8 @@ struct daemon {
 	struct metrics *metrics;
 	struct blobs *blobs;
 	struct blob_collector *collector;
+	struct callbacks *callbacks;
+	struct sender *sender;
 	struct pipelines *pipelines;
 	struct schedules *schedules;
 	struct registry *registry;
@@ -112,6 +115,9 @@ void schedules_take_settings(struct daemon *d, struct settings *s); /* from now 
 /* recovery.c */
 enum errcode recovery_adopt(
 	struct daemon *d, struct err *e); /* instances that live; jobs are held until they have spoken */
+
+/* callbacks.c */
+enum errcode callbacks_open(struct daemon *d, struct err *e); /* after the queues */
 
 /* clients.c */
 enum errcode clients_open(struct daemon *d, struct err *e);

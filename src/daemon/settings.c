@@ -55,7 +55,7 @@
 #define WEIGHT		"\"weight\":" NUMBER("integer", "1", "1000", "its share of workers that serve several namespaces; 1")
 #define NAMESPACE	"\"name\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}," WEIGHT "," SPACE_FLOW
 
-/* worker_schema, pipeline_schema and schedule_schema stand in the places of %s. */
+/* callbacks_schema, worker_schema, pipeline_schema and schedule_schema stand in the places of %s. */
 static const char format[] =
 	"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"reeve.yaml\","
 	"\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
@@ -87,6 +87,7 @@ static const char format[] =
 	"\"namespaces\":{\"type\":\"array\",\"maxItems\":4096,\"items\":{\"type\":\"object\",\"additionalProperties\":"
 	"false,"
 	"\"required\":[\"name\"],\"properties\":{" NAMESPACE "}}},"
+	"\"callbacks\":%s,"
 	"\"workers\":{\"type\":\"array\",\"maxItems\":4096,\"items\":%s},"
 	"\"pipelines\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"if\":{\"type\":\"object\"},\"then\":%s,"
 	"\"else\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":3000}},\"description\":\"a pipeline, or the name of a "
@@ -97,7 +98,7 @@ static const char format[] =
 char *settings_schema(void)
 {
 	struct buf out = {0};
-	const char *const parts[] = {worker_schema, pipeline_schema, schedule_schema}, *at = format;
+	const char *const parts[] = {callbacks_schema, worker_schema, pipeline_schema, schedule_schema}, *at = format;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		const char *place = strstr(at, "%s");
 		buf_add(&out, at, (size_t)(place - at));
@@ -341,6 +342,8 @@ static enum errcode read_all(struct settings *s, const struct options *o, const 
 		code = read_queues(s, c, e);
 	if (!code)
 		code = read_namespaces(s, c, e);
+	if (!code)
+		code = settings_read_callbacks(s, c, e);
 	if (code)
 		return code;
 	read_packages(s, member(root, "packages"));
@@ -407,6 +410,9 @@ void settings_free(struct settings *s)
 	free(s->pipelines);
 	free(s->schedules);
 	free(s->queues);
+	allow_free(s->callbacks.allow);
+	free(s->callbacks.secret_file);
+	free(s->callbacks.ca_file);
 	free(s);
 }
 

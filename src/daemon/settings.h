@@ -4,6 +4,7 @@
  * code. Errors are one sentence with file:line:column. */
 #pragma once
 #include "base/err.h"
+#include "callback/callback.h"
 #include "daemon/options.h"
 #include "pipeline/pipeline.h"
 #include "queue/queue.h"
@@ -30,6 +31,13 @@ struct namespace_setting {
 	uint32_t weight;
 };
 
+struct callback_settings {
+	struct callback_limits limits;
+	int64_t timeout_ms; /* of one request */
+	struct allow *allow;
+	char *secret_file, *ca_file; /* NULL: none, the system's */
+};
+
 struct settings {
 	char node[64];
 	char data_dir[PATH_MAX], socket[256];
@@ -48,6 +56,7 @@ struct settings {
 	size_t queue_n;
 	struct namespace_setting *namespaces;
 	size_t namespace_n;
+	struct callback_settings callbacks; /* those of the start: a reload leaves them */
 	char *packages[SETTINGS_PACKAGES_MAX + 1]; /* directories, NULL last; configured ones first */
 };
 
@@ -55,6 +64,8 @@ struct settings {
 enum errcode settings_read(const struct options *o, struct settings **out, struct err *e);
 void settings_free(struct settings *s);
 struct config;
+enum errcode settings_read_callbacks(
+	struct settings *s, const struct config *c, struct err *e); /* settings_callbacks.c */
 enum errcode settings_read_schedules(
 	struct settings *s, const struct config *c, struct err *e); /* settings_schedules.c */
 /* The directory of the workers that were built or installed with this program: workers/ beside it, or libexec/reeve/workers/ of

@@ -56,6 +56,7 @@ static void on_ending(void *context, struct job *j, const struct job_outcome *o,
 {
 	struct daemon *d = context;
 	pipelines_ending(d->pipelines, j, o, b);
+	callbacks_job_ending(d->callbacks, j, o, b);
 }
 
 static void on_ended(void *context, struct job *j, const struct job_outcome *o)
@@ -517,6 +518,8 @@ static void fill_api(struct daemon *d)
 	a->blobs = d->blobs;
 	a->collector = d->collector;
 	a->keep_unused_ms = d->settings->blob_keep_unused_ms;
+	a->callbacks = d->callbacks;
+	a->allow = d->settings->callbacks.allow;
 	a->pipelines = d->pipelines;
 	a->schedules = d->schedules;
 	a->registry = d->registry;
@@ -603,6 +606,8 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	if (code)
 		return code;
 	open_collector(d);
+	if ((code = callbacks_open(d, e)))
+		return code;
 	open_pipelines(d);
 	schedules_open(d);
 	open_dispatch(d);
@@ -611,6 +616,7 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	open_modules(d, scratch);
 	dispatch_hold(d->dispatch, true);
 	if ((code = queues_load(d->queues, clock_now(d), e)) || (code = claims_load(d->claims, e)) ||
+		(code = callbacks_load(d->callbacks, clock_now(d), e)) ||
 		(code = pipelines_load(d->pipelines, clock_now(d), e)) || (code = schedules_read(d, e)) ||
 		(code = open_processes(d, run, scratch, e)))
 		return code;
@@ -632,6 +638,8 @@ void daemon_close(struct daemon *d)
 	supervisor_free(d->supervisor);
 	registry_free(d->registry);
 	schedules_free(d->schedules);
+	sender_free(d->sender);
+	callbacks_free(d->callbacks);
 	pipelines_free(d->pipelines);
 	queues_free(d->queues);
 	waits_free(d->waits);

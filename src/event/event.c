@@ -142,6 +142,7 @@ void event_format(const struct event *e, void (*id_text)(uint64_t id, char text[
 	text_member(out, "namespace", e->namespace);
 	id_member(out, "job_id", e->job_id, id_text);
 	id_member(out, "run_id", e->run_id, id_text);
+	id_member(out, "batch_id", e->batch_id, id_text);
 	text_member(out, "capability", e->capability);
 	text_member(out, "worker", e->worker);
 	text_member(out, "instance", e->instance);

@@ -14,7 +14,7 @@ struct event { /* to publish: texts are borrowed and copied; to read: borrowed f
 	uint64_t id; /* given by event_publish */
 	int64_t at_ms; /* given by event_publish */
 	const char *type; /* static text: "job.pending", "job.completed", "instance.running", "run.progress" ... */
-	uint64_t job_id, run_id; /* 0: none */
+	uint64_t job_id, run_id, batch_id; /* 0: none */
 	struct bytes namespace, capability, worker, instance, schedule; /* empty: none; 128 bytes of each are kept */
 	struct bytes message; /* one sentence; 512 bytes are kept */
 	int percent; /* with type "job.progress", "run.progress": 0-100, or -1 */
