@@ -999,6 +999,10 @@ static void a_result_too_large_for_a_job_becomes_a_blob(void **state)
 	for (int i = 0; i < JOB_RESULT_MAX_BYTES / 10; i++)
 		buf_text(&body, "123456789,");
 	buf_text(&body, "1,2,3]}");
+	scoped(buf_fini) struct buf nowhere = {0};
+	buf_format(&nowhere, "%.*s\"result\":{\"blob\":\"sha256:%064d\"}}", (int)(strchr(body.data, ',') + 1 - body.data),
+		body.data, 0);
+	json_decref(ask(422, "POST", claim_path(claim, "complete"), nowhere.data));
 	json_decref(ask(200, "POST", claim_path(claim, "complete"), body.data));
 	json_t *job = ask(200, "GET", path_of("/v1/jobs/", id, ""), "");
 	const char *blob = json_string_value(json_object_get(json_object_get(job, "result"), "blob"));

@@ -15,6 +15,7 @@ struct verdict { /* on one claim */
 	enum verdict_kind kind;
 	uint64_t id, fence;
 	struct bytes result;
+	char blob[BLOB_NAME_SIZE + 16]; /* {"blob":"sha256:..."} in place of a large result */
 	struct job_error error;
 	struct err refusal; /* code E_OK: none */
 };
@@ -26,8 +27,6 @@ struct ending { /* of one request */
 	struct verdict *verdicts;
 	size_t n, left; /* left: commits under way, and one while they are being begun */
 	struct buf body; /* results point into it */
-	char blob[BLOB_NAME_SIZE]; /* of a large result */
-	char result[BLOB_NAME_SIZE + 16];
 };
 
 static void ending_free(struct ending *t)
@@ -98,7 +97,8 @@ static void answer_one(struct ending *t)
 	struct verdict *v = &t->verdicts[0];
 	struct buf out = {0};
 	if (v->refusal.code) {
-		http_problem(t->request, &v->refusal);
+		http_problem_at(t->request, v->refusal.code == E_INVALID ? 422 : http_status_of(v->refusal.code), &v->refusal,
+			v->refusal.code == E_INVALID ? "/result/blob" : NULL);
 		return;
 	}
 	add_status(&out, t->api, v->id);
@@ -144,46 +144,81 @@ static void apply_all(struct ending *t)
 	t->left = 1;
 	for (size_t i = 0; i < t->n; i++) {
 		struct verdict *v = &t->verdicts[i];
+		if (v->refusal.code)
+			continue;
 		t->left++;
 		if (apply(v) == E_OK)
 			continue;
 		claims_explain(t->api, v->id, &v->refusal);
 		t->left--;
 	}
-	if (t->request)
-		http_set_data(t->request, t, client_gone);
 	one_came_back(t);
 }
 
-/* ── a large result ── */
+/* ── results and blobs ── on the pool */
 
-static void store_result(void *context)
+static bool names_blob(const struct verdict *v)
 {
-	struct ending *t = context;
-	struct verdict *v = &t->verdicts[0];
-	struct blob_writer *w = NULL;
-	uint64_t bytes;
-	enum errcode code = blob_writer_open(t->api->blobs, &w, &v->refusal);
-	if (!code)
-		code = blob_writer_add(w, v->result.data, v->result.size, &v->refusal);
-	if (!code)
-		code = blob_writer_close(w, t->blob, &bytes, &v->refusal);
-	else
-		blob_writer_abort(w);
+	return memmem(v->result.data, v->result.size, "\"sha256:", 8);
 }
 
-static void result_stored(void *context)
+static bool needs_pool(const struct ending *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->verdicts[i].result.size > JOB_RESULT_MAX_BYTES || names_blob(&t->verdicts[i]))
+			return true;
+	return false;
+}
+
+static enum errcode store_result(struct blobs *b, struct verdict *v)
+{
+	struct blob_writer *w;
+	char name[BLOB_NAME_SIZE];
+	enum errcode code = blob_writer_open(b, &w, &v->refusal);
+	if (code)
+		return code;
+	code = blob_writer_add(w, v->result.data, v->result.size, &v->refusal);
+	if (code) {
+		blob_writer_abort(w);
+		return code;
+	}
+	code = blob_writer_close(w, name, NULL, &v->refusal);
+	if (code)
+		return code;
+	snprintf(v->blob, sizeof v->blob, "{\"blob\":\"%s\"}", name);
+	v->result = bytes_of(v->blob);
+	return E_OK;
+}
+
+/* A blob that is not there is told now, not to whoever reads the result. */
+static void use_blobs(void *context)
 {
 	struct ending *t = context;
-	struct verdict *v = &t->verdicts[0];
-	if (v->refusal.code) {
-		t->left = 1;
-		one_came_back(t);
-		return;
+	for (size_t i = 0; i < t->n; i++) {
+		struct verdict *v = &t->verdicts[i];
+		char name[BLOB_NAME_SIZE];
+		bool only;
+		if (v->result.size > JOB_RESULT_MAX_BYTES)
+			store_result(t->api->blobs, v);
+		else if (names_blob(v) && blob_of_input(v->result, name, &only))
+			blob_use(t->api->blobs, name, &v->refusal);
+		if (v->refusal.code == E_NOT_FOUND)
+			v->refusal.code = E_INVALID;
 	}
-	snprintf(t->result, sizeof t->result, "{\"blob\":\"%s\"}", t->blob);
-	v->result = bytes_of(t->result);
-	apply_all(t);
+}
+
+static void blobs_used(void *context)
+{
+	apply_all(context);
+}
+
+static void end_all(struct ending *t)
+{
+	http_set_data(t->request, t, client_gone);
+	if (needs_pool(t))
+		loop_work(t->api->loop, use_blobs, blobs_used, t);
+	else
+		apply_all(t);
 }
 
 /* ── the requests ── */
@@ -241,14 +276,10 @@ void claims_complete_one(void *context, struct http_request *r)
 	verdict->id = id;
 	verdict->fence = (uint64_t)fence;
 	verdict->result = v[1].data ? v[1] : bytes_of("null");
-	if (!keep_items(t->api, verdict, v[2], &m)) {
+	if (keep_items(t->api, verdict, v[2], &m))
+		end_all(t);
+	else
 		refuse(t, &m);
-	} else if (verdict->result.size <= JOB_RESULT_MAX_BYTES) {
-		apply_all(t);
-	} else {
-		http_set_data(r, t, client_gone);
-		loop_work(t->api->loop, store_result, result_stored, t);
-	}
 }
 
 void claims_fail_one(void *context, struct http_request *r)
@@ -265,7 +296,7 @@ void claims_fail_one(void *context, struct http_request *r)
 	verdict->id = id;
 	verdict->fence = (uint64_t)fence;
 	if ((v[1].data || members_missing(&m, "error")) && read_error(&m, v[1], &verdict->error))
-		apply_all(t);
+		end_all(t);
 	else
 		refuse(t, &m);
 }
@@ -283,7 +314,7 @@ void claims_release_one(void *context, struct http_request *r)
 	struct verdict *verdict = add_verdict(t, VERDICT_RELEASE);
 	verdict->id = id;
 	verdict->fence = (uint64_t)fence;
-	apply_all(t);
+	end_all(t);
 }
 
 /* ── many ── */
@@ -329,7 +360,7 @@ void claims_complete_many(void *context, struct http_request *r)
 	struct ending *t = ending_new(context, r, true);
 	struct members m = {0};
 	if (read_completions(t, &m))
-		apply_all(t);
+		end_all(t);
 	else
 		refuse(t, &m);
 }
