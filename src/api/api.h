@@ -84,6 +84,14 @@ void api_add_time(struct buf *out, const char *name, int64_t at_ms); /* ,"name":
 void api_submit(void *context, struct http_request *r); /* POST /v1/jobs; submit.c */
 void api_submit_lines(void *context, struct http_request *r); /* the same, NDJSON; submit_stream.c */
 bool api_submit_piece(void *context, struct http_request *r, struct bytes piece);
+/* Which jobs a request means, by its query; what is not asked for is NULL. job_filter.c */
+struct job_filter {
+	char *namespace, *capability, *tag, *code;
+	int64_t finished_before_ms; /* INT64_MAX: all; else only jobs that are over */
+};
+bool job_filter_read(struct http_request *r, int64_t now_ms, struct job_filter *out); /* false: it is answered */
+bool job_filter_fits(const struct job_filter *f, const struct job_view *v); /* any thread */
+void job_filter_fini(struct job_filter *f);
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
 void api_move_job(void *context, struct http_request *r); /* PATCH /v1/jobs/{job_id}; job_move.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */

@@ -1,26 +1,27 @@
-/* dead_all.c - replays or purges all dead letters, or those of one capability or namespace; at most CHANGE_MAX a call. */
+/* dead_all.c - replays or purges all dead letters, or those that fit a filter; at most CHANGE_MAX a call, a slice at a time:
+ * the next one when the one before is on disk, so that others have their turns in between. */
 #include "api/api.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-enum { CHANGE_MAX = 10000 };
+enum { CHANGE_MAX = 10000, SLICE = 50 };
 
 struct changing {
 	struct api *api;
 	struct http_request *request; /* NULL: the client has gone */
 	bool replay;
-	char *namespace, *capability;
+	struct job_filter filter;
 	uint64_t *ids;
-	size_t n, waits, changed; /* waits: `done` calls that will come, and the query */
+	size_t n, at, changed; /* at: the next one */
+	size_t waits; /* `done` calls that will come, and the query */
 	enum errcode code;
 };
 
 static void changing_free(struct changing *c)
 {
-	free(c->namespace);
-	free(c->capability);
+	job_filter_fini(&c->filter);
 	free(c->ids);
 	free(c);
 }
@@ -44,11 +45,15 @@ static void answer(struct changing *c)
 	http_reply_buf(c->request, 200, "application/json", &out);
 }
 
+static void change_slice(struct changing *c);
+
 static void one_less(struct changing *c)
 {
 	if (--c->waits)
 		return;
-	if (c->request)
+	if (c->at < c->n)
+		change_slice(c);
+	else if (c->request)
 		answer(c); /* client_gone follows and frees */
 	else
 		changing_free(c);
@@ -74,21 +79,19 @@ static enum errcode change_one(struct changing *c, uint64_t id, struct err *e)
 	return code;
 }
 
-static struct changing *changing_new(struct api *a, struct http_request *r, bool replay)
+static void change_slice(struct changing *c)
 {
-	struct changing *c = NEW(struct changing);
-	*c = (struct changing){.api = a, .request = r, .replay = replay};
-	http_set_data(r, c, client_gone);
-	return c;
+	c->waits++;
+	for (size_t end = c->at + SLICE; c->at < c->n && c->at < end; c->at++)
+		change_one(c, c->ids[c->at], NULL); /* one that is gone meanwhile is no error */
+	one_less(c);
 }
 
 static bool on_row(void *context, const struct store_row *row)
 {
 	struct changing *c = context;
 	struct job_view v;
-	if (job_view_decode(STORE_DEAD, row->key.id, row->head, &v, NULL) != E_OK ||
-		(c->namespace && !bytes_equal(v.namespace, bytes_of(c->namespace))) ||
-		(c->capability && !bytes_equal(v.capability, bytes_of(c->capability))))
+	if (job_view_decode(STORE_DEAD, row->key.id, row->head, &v, NULL) != E_OK || !job_filter_fits(&c->filter, &v))
 		return true;
 	c->ids[c->n++] = row->key.id;
 	return c->n < CHANGE_MAX;
@@ -98,19 +101,18 @@ static void listed(void *context, enum errcode code)
 {
 	struct changing *c = context;
 	c->code = code;
-	for (size_t i = 0; i < c->n; i++)
-		change_one(c, c->ids[i], NULL); /* one that is gone meanwhile is no error */
 	one_less(c);
 }
 
 static void change_all(struct api *a, struct http_request *r, bool replay)
 {
-	struct changing *c = changing_new(a, r, replay);
-	struct bytes namespace = http_query(r, "namespace"), capability = http_query(r, "capability");
-	c->namespace = namespace.size ? mem_copy(namespace.data, namespace.size) : NULL;
-	c->capability = capability.size ? mem_copy(capability.data, capability.size) : NULL;
+	struct job_filter f;
+	if (!job_filter_read(r, loop_now_ms(a->loop), &f))
+		return;
+	struct changing *c = NEW(struct changing);
+	*c = (struct changing){.api = a, .request = r, .replay = replay, .filter = f, .waits = 1};
 	c->ids = mem_new(CHANGE_MAX * sizeof *c->ids);
-	c->waits = 1;
+	http_set_data(r, c, client_gone);
 	struct store_range range = {.table = STORE_DEAD};
 	a->store->ops->list(a->store, &range, on_row, listed, c);
 }

@@ -5,7 +5,6 @@
  * not read to its end bounds the page: what may still come below that id waits for the next one. */
 #include "api/api.h"
 
-#include "base/json_span.h"
 #include "base/mem.h"
 #include "wire/id.h"
 
@@ -29,7 +28,7 @@ struct listing {
 	struct api *api;
 	struct http_request *request; /* NULL: the client has gone */
 	struct what what;
-	char *namespace, *capability, *tag;
+	struct job_filter filter;
 	unsigned limit;
 	uint64_t before; /* 0: from the newest */
 	struct found *found;
@@ -46,30 +45,13 @@ static void listing_free(struct listing *l)
 	for (size_t i = 0; i < l->n; i++)
 		free(l->found[i].json);
 	free(l->found);
-	free(l->namespace);
-	free(l->capability);
-	free(l->tag);
+	job_filter_fini(&l->filter);
 	free(l);
-}
-
-static bool has_tag(struct bytes tags, const char *wanted)
-{
-	struct bytes tag;
-	size_t at = 0;
-	bool found = false;
-	while (!found && tags.size && json_span_next(tags, &at, &tag)) {
-		scoped(buf_fini) struct buf text = {0};
-		found = json_span_string(tag, &text) && bytes_equal(buf_bytes(&text), bytes_of(wanted));
-	}
-	return found;
 }
 
 static bool fits(const struct listing *l, const struct job_view *v)
 {
-	struct bytes namespace = v->namespace.size ? v->namespace : bytes_of("default");
-	return (!l->namespace || bytes_equal(namespace, bytes_of(l->namespace))) &&
-		   (!l->capability || bytes_equal(v->capability, bytes_of(l->capability))) &&
-		   (!l->tag || has_tag(v->tags, l->tag)) &&
+	return job_filter_fits(&l->filter, v) &&
 		   (l->table == STORE_JOB || l->what.state < 0 || (int)v->state == l->what.state);
 }
 
@@ -196,23 +178,15 @@ static void client_gone(void *data)
 	l->request = NULL;
 }
 
-static char *filter(struct http_request *r, const char *name)
-{
-	struct bytes value = http_query(r, name);
-	return value.size ? mem_copy(value.data, value.size) : NULL;
-}
-
 static void list(struct api *a, struct http_request *r, const struct what *what)
 {
 	unsigned limit;
 	uint64_t before;
-	if (!api_limit(r, &limit) || !api_cursor(r, &before))
+	struct job_filter f;
+	if (!api_limit(r, &limit) || !api_cursor(r, &before) || !job_filter_read(r, loop_now_ms(a->loop), &f))
 		return;
 	struct listing *l = NEW(struct listing);
-	*l = (struct listing){.api = a, .request = r, .what = *what, .limit = limit, .before = before};
-	l->namespace = filter(r, "namespace");
-	l->capability = filter(r, "capability");
-	l->tag = filter(r, "tag");
+	*l = (struct listing){.api = a, .request = r, .what = *what, .filter = f, .limit = limit, .before = before};
 	http_set_data(r, l, client_gone);
 	a->store->ops->query(a->store, work, done, l);
 }

@@ -82,6 +82,7 @@ bool client_reachable(const char *probe); /* GET answers 200; prints nothing */
 void reply_fini(struct reply *r);
 char *url_path(const char *before, const char *operand, const char *after); /* operand percent-encoded; the caller's */
 void url_add_option(struct buf *path, const struct args *a, const char *name); /* ?name=value, when it was given */
+void url_add_value(struct buf *path, const char *name, const char *value); /* NULL: nothing */
 
 /* table.c */
 struct table;

@@ -192,7 +192,11 @@ char *url_path(const char *before, const char *operand, const char *after)
 
 void url_add_option(struct buf *path, const struct args *a, const char *name)
 {
-	const char *value = arg_option(a, name);
+	url_add_value(path, name, arg_option(a, name));
+}
+
+void url_add_value(struct buf *path, const char *name, const char *value)
+{
 	if (!value)
 		return;
 	scoped(mem_free_at) char *escaped = url_path("", value, "");
