@@ -19,7 +19,7 @@ const struct http_route dead_routes[] = {
 		.path = "/v1/dead",
 		.handle = api_list_dead,
 		.summary = "List dead letters, newest first",
-		.doc = "\"x-query\":\"capability namespace tag limit cursor\""},
+		.doc = "\"x-query\":\"capability namespace tag code older_than limit cursor\""},
 	{.method = "GET",
 		.path = "/v1/dead/{job_id}",
 		.handle = show_dead,
@@ -32,13 +32,13 @@ const struct http_route dead_routes[] = {
 	{.method = "POST",
 		.path = "/v1/dead/replay",
 		.handle = api_replay_dead,
-		.summary = "Try all again, or those of ?capability= ?namespace=; at most 10000 a call",
-		.doc = "\"x-query\":\"capability namespace\""},
+		.summary = "Try all again, or those that fit; at most 10000 a call",
+		.doc = "\"x-query\":\"capability namespace tag code older_than\""},
 	{.method = "DELETE",
 		.path = "/v1/dead",
 		.handle = api_purge_dead,
-		.summary = "Remove all for ever, or those of ?capability= ?namespace=; at most 10000 a call",
-		.doc = "\"x-query\":\"capability namespace\""},
+		.summary = "Remove all for ever, or those that fit; at most 10000 a call",
+		.doc = "\"x-query\":\"capability namespace tag code older_than\""},
 	{0},
 };
 
@@ -59,6 +59,21 @@ static void add_time(struct buf *out, const char *name, int64_t at_ms)
 	buf_format(out, "\"%s\":\"%s\",", name, text);
 }
 
+/* What a worker that was lost had printed last. */
+static void add_log(struct buf *out, struct bytes lines)
+{
+	const char *at = lines.data, *end = at + lines.size;
+	if (!lines.size)
+		return;
+	buf_text(out, ",\"log\":[");
+	for (const char *stop; at < end && (stop = memchr(at, '\n', (size_t)(end - at))); at = stop + 1) {
+		if (at > lines.data)
+			buf_text(out, ",");
+		buf_json_utf8(out, (struct bytes){at, (size_t)(stop - at)});
+	}
+	buf_text(out, "]");
+}
+
 static bool add_attempt(void *context, const struct store_row *row)
 {
 	struct showing *s = context;
@@ -74,6 +89,7 @@ static bool add_attempt(void *context, const struct store_row *row)
 	add_time(&s->out, "ended_at", a.ended_at_ms);
 	buf_text(&s->out, "\"error\":");
 	api_add_error(&s->out, &error);
+	add_log(&s->out, row->body);
 	buf_text(&s->out, "}");
 	return true;
 }
@@ -82,7 +98,7 @@ static void read_dead(void *context, struct store_reader *reader)
 {
 	struct showing *s = context;
 	struct job_view view;
-	struct store_range range = {.table = STORE_ATTEMPT, .id = s->id};
+	struct store_range range = {.table = STORE_ATTEMPT, .id = s->id, .bodies = true};
 	s->code = store_reader_get(reader, STORE_DEAD, (struct store_key){.id = s->id}, &s->head, &s->input, NULL);
 	if (!s->code)
 		s->code = job_view_decode(STORE_DEAD, s->id, buf_bytes(&s->head), &view, NULL);

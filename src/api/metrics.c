@@ -37,7 +37,7 @@ static void set_one(struct api *a, enum metric_type type, const char *name, cons
 /* ── queues ── */
 
 struct of_queues {
-	struct metric_family *jobs, *age, *paused, *completed, *failed, *crashed, *duplicates;
+	struct metric_family *jobs, *age, *paused, *completed, *failed, *crashed, *duplicates, *repeated, *fenced;
 	int64_t now_ms;
 };
 
@@ -63,6 +63,8 @@ static void set_queue(void *context, struct queue *q)
 	metric_set(metrics_get(f->failed, labels), (double)i.failed_total);
 	metric_set(metrics_get(f->crashed, labels), (double)i.crashed_total);
 	metric_set(metrics_get(f->duplicates, labels), (double)i.duplicates_total);
+	metric_set(metrics_get(f->repeated, labels), (double)i.repeated_total);
+	metric_set(metrics_get(f->fenced, labels), (double)i.fenced_total);
 }
 
 static void set_queues(struct api *a)
@@ -76,7 +78,12 @@ static void set_queues(struct api *a)
 	f.completed = fresh(a, METRIC_COUNTER, "reeve_jobs_completed_total", "Jobs that completed.", by);
 	f.failed = fresh(a, METRIC_COUNTER, "reeve_jobs_failed_total", "Jobs that became dead letters.", by);
 	f.crashed = fresh(a, METRIC_COUNTER, "reeve_jobs_crashed_total", "Attempts that ended with their worker.", by);
-	f.duplicates = fresh(a, METRIC_COUNTER, "reeve_jobs_duplicates_total", "Submits with a known idempotency key.", by);
+	f.duplicates = fresh(a, METRIC_COUNTER, "reeve_jobs_duplicates_total",
+		"Items whose key was known: an attempt that was made again.", by);
+	f.repeated = fresh(a, METRIC_COUNTER, "reeve_jobs_repeated_total",
+		"Attempts that began after the lease of the one before was lost.", by);
+	f.fenced = fresh(
+		a, METRIC_COUNTER, "reeve_jobs_fenced_total", "Completions that came when the lease had been taken back.", by);
 	queues_each(a->queues, set_queue, &f);
 }
 

@@ -138,7 +138,9 @@ static const struct openapi_schema schemas[] = {
 		"'completed_total':{'type':'integer'},"
 		"'failed_total':{'type':'integer'},"
 		"'crashed_total':{'type':'integer'},"
-		"'duplicates_total':{'type':'integer'}}}"},
+		"'duplicates_total':{'type':'integer'},"
+		"'repeated_total':{'type':'integer','description':'attempts that began after the lease of the one before was lost'},"
+		"'fenced_total':{'type':'integer','description':'completions that came when the lease had been taken back'}}}"},
 	{"Event",
 		"{'type':'object','required':['id','type','at'],'properties':{"
 		"'id':{'type':'string'},"

@@ -53,11 +53,13 @@ static void add_queue(const struct queue *q, int64_t now_ms, struct buf *out)
 	buf_format(out,
 		",\"pending\":%llu,\"scheduled\":%llu,\"processing\":%llu,\"failed\":%llu,\"oldest_age_seconds\":%.3f,"
 		"\"paused\":%s,"
-		"\"completed_total\":%llu,\"failed_total\":%llu,\"crashed_total\":%llu,\"duplicates_total\":%llu}",
+		"\"completed_total\":%llu,\"failed_total\":%llu,\"crashed_total\":%llu,\"duplicates_total\":%llu,"
+		"\"repeated_total\":%llu,\"fenced_total\":%llu}",
 		(unsigned long long)i.pending, (unsigned long long)i.scheduled, (unsigned long long)i.processing,
 		(unsigned long long)i.failed, (double)age_ms / 1000, i.paused ? "true" : "false",
 		(unsigned long long)i.completed_total, (unsigned long long)i.failed_total, (unsigned long long)i.crashed_total,
-		(unsigned long long)i.duplicates_total);
+		(unsigned long long)i.duplicates_total, (unsigned long long)i.repeated_total,
+		(unsigned long long)i.fenced_total);
 }
 
 struct listing {

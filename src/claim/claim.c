@@ -218,7 +218,7 @@ static void expire(struct claims *c, struct claim *k)
 	if (c->calls.expired)
 		c->calls.expired(c->calls.context, &v, bytes_of(why.message));
 	claim_drop(c, k);
-	queue_crashed(c->queues, id, fence, &why, claims_now(c), NULL);
+	queue_crashed(c->queues, id, fence, &why, (struct bytes){0}, claims_now(c), NULL);
 }
 
 static void wake_for(struct claims *c, const struct heap *h)

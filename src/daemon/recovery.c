@@ -52,7 +52,7 @@ static void blame(void *context, const struct module_crumb *crumb)
 	snprintf(evidence.message, sizeof evidence.message, "%s", crumb->evidence);
 	if (crumb->job && queue_reclaim(d->queues, crumb->job, crumb->fence, clock_now(d), d, &j) == E_OK) {
 		job_started(j, clock_now(d));
-		queue_crashed(d->queues, crumb->job, crumb->fence, &evidence, clock_now(d), NULL);
+		queue_crashed(d->queues, crumb->job, crumb->fence, &evidence, (struct bytes){0}, clock_now(d), NULL);
 	}
 }
 

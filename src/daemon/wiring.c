@@ -229,6 +229,12 @@ static void on_job_log(
 	write_worker_log(context, i, severity, event, fields);
 }
 
+static void on_last_lines(void *context, const struct instance *i, struct buf *out)
+{
+	struct daemon *d = context;
+	output_last_lines(d->outputs, i->worker->id, i->id, out);
+}
+
 static void open_dispatch(struct daemon *d)
 {
 	struct dispatch_calls calls = {.context = d,
@@ -239,6 +245,7 @@ static void open_dispatch(struct daemon *d)
 		.anyone_starting = anyone_starting,
 		.emit_waits = emit_waits,
 		.stuck = on_stuck,
+		.last_lines = on_last_lines,
 		.log = on_job_log};
 	d->registry = registry_new();
 	d->dispatch = dispatch_new(d->queues, d->registry, &calls);

@@ -31,6 +31,8 @@ struct dispatch_calls { /* set once by the wiring */
 	void (*stuck)(void *context, struct instance *i, const struct delivery *d, const char *why);
 	void (*log)(
 		void *context, struct instance *i, uint64_t job_id, int severity, struct bytes event, struct bytes fields);
+	/* What the instance printed last, as lines: evidence for a job that was lost with it. NULL: nothing. */
+	void (*last_lines)(void *context, const struct instance *i, struct buf *out);
 };
 
 struct dispatch *dispatch_new(struct queues *qs, struct registry *r, const struct dispatch_calls *calls);

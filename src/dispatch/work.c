@@ -232,6 +232,8 @@ static void on_finished(struct delivery *x, struct bytes result, const struct jo
 		settle(w, result, late ? &timeout : error);
 		return;
 	}
+	if (is_job(w) && !error)
+		queue_count_fenced(w->route->queue);
 	if (w->revoked) { /* with the outcome the worker would forget a job that after our death might still be its own */
 		list_append(&w->seat->settling, &w->link);
 		work_unref(w);
@@ -255,6 +257,9 @@ static void on_lost(struct delivery *x, const struct job_error *error)
 	struct job *j = w->job;
 	struct call *c = w->call;
 	bool started = x->started && error;
+	scoped(buf_fini) struct buf log = {0};
+	if (j && started && d->calls.last_lines)
+		d->calls.last_lines(d->calls.context, w->seat->instance, &log);
 	if (d->giving == w)
 		seat_refused(d, w->seat);
 	leave(w);
@@ -263,7 +268,7 @@ static void on_lost(struct delivery *x, const struct job_error *error)
 	w->call = NULL;
 	w->seat = NULL;
 	if (j && started)
-		queue_crashed(d->queues, x->id, x->fence, error, dispatch_now(d), NULL);
+		queue_crashed(d->queues, x->id, x->fence, error, buf_bytes(&log), dispatch_now(d), NULL);
 	else if (j)
 		job_release(j, dispatch_now(d));
 	if (c)

@@ -286,6 +286,29 @@ void output_last(struct outputs *o, const char *worker, const char *instance, un
 	into[n] = 0;
 }
 
+void output_last_lines(struct outputs *o, const char *worker, const char *instance, struct buf *out)
+{
+	const struct line *found[OUTPUT_LAST_LINES];
+	size_t n = 0, bytes = 0;
+	struct ring *r = find(o, worker);
+	for (struct list *at = r ? r->lines.prev : NULL; r && at != &r->lines && n < OUTPUT_LAST_LINES; at = at->prev) {
+		const struct line *l = container_of(at, struct line, link);
+		if (strcmp(l->shown.instance, instance) != 0)
+			continue;
+		size_t size = l->shown.text.size < 512 ? l->shown.text.size : 512;
+		if ((bytes += size + 8) > OUTPUT_LAST_BYTES)
+			break;
+		found[n++] = l;
+	}
+	while (n--) {
+		struct bytes text = found[n]->shown.text;
+		text.size = text.size < 512 ? text.size : 512;
+		buf_format(out, "%s ", output_stream_word(found[n]->shown.stream));
+		add_clean(out, text);
+		buf_text(out, "\n");
+	}
+}
+
 void output_follow(struct outputs *o, struct output_follower *f)
 {
 	list_append(&o->followers, &f->link);

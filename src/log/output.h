@@ -22,6 +22,8 @@ enum {
 	OUTPUT_LINE_MAX = 64 << 10, /* a longer one is cut, and ends with OUTPUT_CUT */
 	OUTPUT_FILE_BYTES = 16 << 20, /* then it is rotated */
 	OUTPUT_FILES = 3, /* .1 to .3 are kept */
+	OUTPUT_LAST_LINES = 20,
+	OUTPUT_LAST_BYTES = 4 << 10,
 	OUTPUT_BEHIND_BYTES = 4 << 20, /* waiting for the disk, per worker */
 };
 #define OUTPUT_CUT " ...[cut]"
@@ -58,6 +60,9 @@ void output_tail(struct outputs *o, const char *worker, unsigned lines,
 /* The last lines that one instance wrote to stderr (when it wrote none there: to stdout), joined by " | ", at most `size`-1
  * bytes, UTF-8: for error messages. "" when there are none. */
 void output_last(struct outputs *o, const char *worker, const char *instance, unsigned lines, char *into, size_t size);
+
+/* The last lines of one instance, all streams, as "stream text\n"; at most OUTPUT_LAST_LINES of them and OUTPUT_LAST_BYTES. */
+void output_last_lines(struct outputs *o, const char *worker, const char *instance, struct buf *out);
 
 void output_follow(struct outputs *o, struct output_follower *f);
 void output_unfollow(struct output_follower *f); /* fine when it does not follow */

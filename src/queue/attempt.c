@@ -3,6 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct failure { /* how an attempt ended */
+	const struct job_error *error;
+	struct bytes log; /* the last lines of a worker that was lost with it */
+	bool crash;
+};
+
 struct retry {
 	struct change change;
 	struct job *job;
@@ -39,15 +45,14 @@ static int64_t backoff_ms(struct queues *qs, const struct job *j)
 	return wait / 2 + (int64_t)(next_random(qs) % (uint64_t)(wait / 2 + 1));
 }
 
-static void put_attempt(
-	struct queues *qs, struct store_batch *b, const struct job *j, int64_t started_at_ms, const struct job_error *error)
+static void put_attempt(struct queues *qs, struct store_batch *b, const struct job *j, int64_t started_at_ms,
+	const struct job_error *error, struct bytes log)
 {
 	scoped(buf_fini) struct buf head = {0};
 	attempt_record_encode(&(struct attempt_record){started_at_ms, qs->now_ms, error->retryable != 0,
 							  bytes_of(error->code), bytes_of(error->message)},
 		&head);
-	store_batch_put(
-		b, STORE_ATTEMPT, (struct store_key){.id = j->id, .sub = j->attempts}, buf_bytes(&head), (struct bytes){0});
+	store_batch_put(b, STORE_ATTEMPT, (struct store_key){.id = j->id, .sub = j->attempts}, buf_bytes(&head), log);
 }
 
 static void retry_applied(struct change *c, enum errcode code)
@@ -64,13 +69,14 @@ static void retry_applied(struct change *c, enum errcode code)
 }
 
 /* Why there is no further attempt, in *o; or true. `due_ms`: when it would begin. */
-static bool again(const struct job *j, const struct job_error *error, bool crash, int64_t due_ms, struct job_outcome *o)
+static bool again(const struct job *j, const struct failure *f, int64_t due_ms, struct job_outcome *o)
 {
 	const struct job_more *m = j->more;
+	const struct job_error *error = f->error;
 	*o = (struct job_outcome){.end = END_FAILED, .error = *error};
-	if (crash && j->crashes >= j->queue->limits.max_crashes) {
-		snprintf(o->error.message, sizeof o->error.message, "it ended its worker %d times; at last: %.440s", j->crashes,
-			error->message);
+	if (f->crash && j->crashes >= j->queue->limits.max_crashes) {
+		snprintf(o->error.message, sizeof o->error.message, "%d times its worker was lost with it; at last: %.440s",
+			j->crashes, error->message);
 		return false;
 	}
 	if (!error->retryable || j->attempts >= queues_max_attempts(j) || j->crashes >= j->queue->limits.max_crashes)
@@ -85,19 +91,19 @@ static bool again(const struct job *j, const struct job_error *error, bool crash
 }
 
 /* The lease has ended, the job is settling. */
-static void settle(struct queues *qs, struct job *j, uint64_t fence, int64_t started_at_ms,
-	const struct job_error *error, bool crash, queue_done *done, void *context)
+static void settle(struct queues *qs, struct job *j, uint64_t fence, int64_t started_at_ms, const struct failure *f,
+	queue_done *done, void *context)
 {
 	struct store_batch *b = store_batch_new();
 	struct job_outcome o;
-	if (crash) {
+	if (f->crash) {
 		j->crashes++;
 		j->queue->info.crashed_total++;
 	}
-	put_attempt(qs, b, j, started_at_ms, error);
-	bool at_once = crash && j->crashes == 1;
+	put_attempt(qs, b, j, started_at_ms, f->error, f->log);
+	bool at_once = f->crash && j->crashes == 1;
 	int64_t due_ms = at_once ? qs->now_ms : qs->now_ms + backoff_ms(qs, j);
-	if (!again(j, error, crash, due_ms, &o)) {
+	if (!again(j, f, due_ms, &o)) {
 		end_job_in(qs, j, b, &o, started_at_ms, done, context);
 		return;
 	}
@@ -105,20 +111,19 @@ static void settle(struct queues *qs, struct job *j, uint64_t fence, int64_t sta
 	*r = (struct retry){.job = j, .at_once = at_once, .done = done, .context = context};
 	if (!at_once)
 		j->due_at_ms = due_ms;
-	head_set_error(j, error);
+	head_set_error(j, f->error);
 	j->more->fence_floor = fence; /* after a restart no holder of an earlier lease is believed */
 	head_put(b, j, (struct bytes){0}, false);
 	change_commit(qs, &r->change, b, true, retry_applied);
 }
 
-void attempt_failed(
-	struct queues *qs, struct job *j, const struct job_error *error, bool crash, queue_done *done, void *context)
+static void attempt_failed(struct queues *qs, struct job *j, const struct failure *f, queue_done *done, void *context)
 {
 	job_started(j, qs->now_ms);
 	uint64_t fence = j->lease->fence;
 	int64_t started_at_ms = lease_end(qs, j);
 	queues_set_state(j, JOB_SETTLING);
-	settle(qs, j, fence, started_at_ms, error, crash, done, context);
+	settle(qs, j, fence, started_at_ms, f, done, context);
 }
 
 static bool past_deadline(const struct job *j, int64_t now_ms)
@@ -148,7 +153,8 @@ void attempt_timed_out(struct queues *qs, struct job *j)
 	uint64_t fence = j->lease->fence;
 	job_timeout_error(j, qs->now_ms, &error);
 	int64_t started_at_ms = lease_revoke(qs, j, REVOKE_TIMEOUT);
-	settle(qs, j, fence, started_at_ms, &error, false, NULL, NULL);
+	j->flags |= JOB_LEASE_LOST;
+	settle(qs, j, fence, started_at_ms, &(struct failure){.error = &error}, NULL, NULL);
 }
 
 void attempt_expired(struct queues *qs, struct job *j)
@@ -169,12 +175,12 @@ enum errcode queue_fail(struct queues *qs, uint64_t id, uint64_t fence, const st
 	queues_touch(qs, now_ms);
 	enum errcode code = lease_check(qs, id, fence, &j, e);
 	if (!code)
-		attempt_failed(qs, j, error, false, done, context);
+		attempt_failed(qs, j, &(struct failure){.error = error}, done, context);
 	return code;
 }
 
-enum errcode queue_crashed(
-	struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence, int64_t now_ms, struct err *e)
+enum errcode queue_crashed(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence,
+	struct bytes log, int64_t now_ms, struct err *e)
 {
 	struct job *j;
 	queues_touch(qs, now_ms);
@@ -187,6 +193,7 @@ enum errcode queue_crashed(
 	}
 	struct job_error error = *evidence;
 	error.retryable = 1;
-	attempt_failed(qs, j, &error, true, NULL, NULL);
+	j->flags |= JOB_LEASE_LOST;
+	attempt_failed(qs, j, &(struct failure){&error, log, true}, NULL, NULL);
 	return E_OK;
 }

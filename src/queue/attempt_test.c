@@ -101,7 +101,7 @@ static void a_jobs_own_delay_and_cap_are_over_those_of_its_capability(void **sta
 	assert_in_range(j->due_at_ms - f->now, 75000, 150000);
 }
 
-static void a_job_that_ended_its_worker_three_times_is_a_dead_letter_that_says_so(void **state)
+static void a_job_that_lost_its_worker_three_times_is_a_dead_letter_with_the_evidence(void **state)
 {
 	struct fixture *f = *state;
 	struct job_spec s = spec(5);
@@ -110,13 +110,36 @@ static void a_job_that_ended_its_worker_three_times_is_a_dead_letter_that_says_s
 	for (int n = 1; n <= 3; n++) {
 		queues_tick(f->qs, f->now += 600000);
 		struct job *j = lease(f);
-		queue_crashed(f->qs, id, job_fence(f->qs, j), &killed, f->now, NULL);
+		queue_crashed(f->qs, id, job_fence(f->qs, j), &killed, bytes_of("stderr boom"), f->now, NULL);
 		settle(f);
 	}
 	assert_int_equal(f->ended_n, 1);
+	assert_int_equal(info(f).repeated_total, 2);
 	assert_string_equal(f->last.error.code, "crashed");
-	assert_string_equal(
-		f->last.error.message, "it ended its worker 3 times; at last: process 7 was ended by signal 11 (SIGSEGV)");
+	assert_string_equal(f->last.error.message,
+		"3 times its worker was lost with it; at last: process 7 was ended by signal 11 (SIGSEGV)");
+	scoped(buf_fini) struct buf log = {0};
+	struct store_key second = {.id = id, .sub = 2};
+	assert_int_equal(f->store->ops->read(f->store, STORE_ATTEMPT, second, NULL, &log, NULL), E_OK);
+	assert_string_equal(log.data, "stderr boom");
+}
+
+static void an_attempt_after_a_timeout_is_counted_as_repeated_and_one_after_a_failure_is_not(void **state)
+{
+	struct fixture *f = *state;
+	struct job_spec s = spec(5);
+	s.timeout_ms = 100;
+	submit_spec(f, &s);
+	struct job *j = lease(f);
+	queues_tick(f->qs, f->now += 100);
+	settle(f);
+	queues_tick(f->qs, f->now += 10000);
+	assert_ptr_equal(lease(f), j);
+	assert_int_equal(info(f).repeated_total, 1);
+	fail_job(f, j, &again);
+	queues_tick(f->qs, f->now += 10000);
+	lease(f);
+	assert_int_equal(info(f).repeated_total, 1);
 }
 
 int main(void)
@@ -129,7 +152,8 @@ int main(void)
 		TEST(a_deadline_survives_a_restart),
 		TEST(a_time_to_live_is_over_once_the_job_was_begun),
 		TEST(a_jobs_own_delay_and_cap_are_over_those_of_its_capability),
-		TEST(a_job_that_ended_its_worker_three_times_is_a_dead_letter_that_says_so),
+		TEST(a_job_that_lost_its_worker_three_times_is_a_dead_letter_with_the_evidence),
+		TEST(an_attempt_after_a_timeout_is_counted_as_repeated_and_one_after_a_failure_is_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

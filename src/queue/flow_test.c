@@ -92,7 +92,7 @@ static void every_way_out_of_a_hand_frees_the_place(void **state)
 		if (way == 1)
 			fail_job(f, j, &again);
 		if (way == 2)
-			queue_crashed(f->qs, j->id, job_fence(f->qs, j), &crash, f->now, NULL);
+			queue_crashed(f->qs, j->id, job_fence(f->qs, j), &crash, (struct bytes){0}, f->now, NULL);
 		if (way == 3)
 			queue_cancel(f->qs, j->id, f->now, NULL, NULL, NULL);
 		if (way == 4)

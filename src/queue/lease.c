@@ -87,6 +87,9 @@ void job_started(struct job *j, int64_t now_ms)
 	j->lease->started_at_ms = qs->now_ms;
 	if (j->attempts < UINT16_MAX)
 		j->attempts++;
+	if (j->flags & JOB_LEASE_LOST)
+		j->queue->info.repeated_total++;
+	j->flags &= (uint8_t)~JOB_LEASE_LOST;
 	heap_put(&qs->timeouts, &j->lease->timeout, job_ends_by(j, qs->now_ms), j->id);
 }
 

@@ -178,9 +178,10 @@ enum errcode queue_complete(struct queues *qs, uint64_t id, uint64_t fence, stru
 	queue_done *done, void *context, struct err *e);
 enum errcode queue_fail(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *error, int64_t now_ms,
 	queue_done *done, void *context, struct err *e);
-/* The holder died with the job started: an attempt, a crash; requeued at once (no backoff for the first crash) or a dead letter. */
-enum errcode queue_crashed(
-	struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence, int64_t now_ms, struct err *e);
+/* The holder died with the job started: an attempt, a crash; requeued at once (no backoff for the first crash) or a dead letter.
+ * log: the last lines that it wrote, kept with the attempt; may be empty. */
+enum errcode queue_crashed(struct queues *qs, uint64_t id, uint64_t fence, const struct job_error *evidence,
+	struct bytes log, int64_t now_ms, struct err *e);
 enum errcode queue_item(struct queues *qs, uint64_t id, uint64_t fence, uint64_t key, struct bytes data, int64_t now_ms,
 	queue_done *done, void *context, struct err *e); /* a known key is dropped: done(E_OK) */
 enum errcode queue_checkpoint(struct queues *qs, uint64_t id, uint64_t fence, struct bytes data, int64_t now_ms,
@@ -233,6 +234,8 @@ const char *queue_block_word(enum queue_block block); /* "namespace_rate"; NULL:
 struct queue_info {
 	struct bytes namespace, capability;
 	uint64_t pending, scheduled, processing, failed, completed_total, failed_total, crashed_total, duplicates_total;
+	uint64_t repeated_total; /* attempts that began after the lease of the one before was lost */
+	uint64_t fenced_total; /* outcomes that came too late: the lease was taken back */
 	uint64_t keys, keys_blocked; /* that have a live job; of them at their limit */
 	enum queue_block blocked;
 	int64_t opens_at_ms; /* of a rate: when it has its next token */
@@ -241,6 +244,7 @@ struct queue_info {
 	int64_t oldest_at_ms; /* submitted_at of the oldest pending, 0 when none */
 	bool paused;
 };
+void queue_count_fenced(struct queue *q); /* of one that never came to queue_complete or queue_fail */
 void queue_get_info(const struct queue *q, struct queue_info *out);
 struct queue_key {
 	struct bytes key; /* borrowed until the next change */

@@ -140,7 +140,7 @@ static void a_crash_returns_the_job_to_its_place_and_the_third_kills_it(void **s
 			while (j->state != JOB_PROCESSING)
 				queue_lease(f->q, f->now, f);
 		job_started(j, f->now);
-		assert_int_equal(queue_crashed(f->qs, id, job_fence(f->qs, j), &signal, f->now, NULL), E_OK);
+		assert_int_equal(queue_crashed(f->qs, id, job_fence(f->qs, j), &signal, (struct bytes){0}, f->now, NULL), E_OK);
 		settle(f);
 		if (n == 1)
 			assert_ptr_equal(queue_lease(f->q, f->now, f), j); /* before the one behind it */
@@ -157,7 +157,7 @@ static void a_crash_before_the_handler_began_is_no_attempt(void **state)
 	struct fixture *f = *state;
 	uint64_t id = submit(f, 5);
 	struct job *j = queue_lease(f->q, f->now, f);
-	assert_int_equal(queue_crashed(f->qs, id, job_fence(f->qs, j), &again, f->now, NULL), E_OK);
+	assert_int_equal(queue_crashed(f->qs, id, job_fence(f->qs, j), &again, (struct bytes){0}, f->now, NULL), E_OK);
 	assert_int_equal(j->state, JOB_PENDING);
 	assert_int_equal(j->attempts + j->crashes, 0);
 }

@@ -14,6 +14,11 @@ const char *queue_block_word(enum queue_block block)
 	return words[block];
 }
 
+void queue_count_fenced(struct queue *q)
+{
+	q->info.fenced_total++;
+}
+
 void queue_get_info(const struct queue *q, struct queue_info *out)
 {
 	*out = q->info;

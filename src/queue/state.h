@@ -35,6 +35,7 @@ enum { /* struct job.flags */
 	JOB_DURABLE = 1, /* its submit is committed */
 	JOB_ENDING = 4, /* settling, and over when that has come back */
 	JOB_CANCEL_LATER = 2, /* as soon as the commit that is under way has come back */
+	JOB_LEASE_LOST = 16, /* its last attempt was: it may still be going on somewhere when the next one begins */
 	JOB_PLACE = 8, /* it holds a place in its gates: from its lease until it waits again or is over */
 };
 
@@ -288,9 +289,6 @@ void end_job_in(struct queues *qs, struct job *j, struct store_batch *b, const s
 	int64_t started_at_ms, queue_done *done, void *context);
 
 /* attempt.c */
-/* Of a processing job: it waits for the next one, or is a dead letter. */
-void attempt_failed(
-	struct queues *qs, struct job *j, const struct job_error *error, bool crash, queue_done *done, void *context);
 void attempt_timed_out(struct queues *qs, struct job *j); /* takes it from its holder */
 void attempt_expired(
 	struct queues *qs, struct job *j); /* a pending job, out of its list, or a processing one not started */

@@ -74,6 +74,39 @@ class Retry(unittest.TestCase):
             self.assertEqual((shown["status"], shown["attempts"]), ("failed", 4))
 
 
+class Evidence(unittest.TestCase):
+    def test_a_dead_letter_has_the_signal_and_the_last_lines_of_each_worker_that_it_killed(self):
+        with Daemon(config(worker("process"), jobs={"retry_delay": "10ms", "retry_cap": "50ms"})) as d:
+            shown = run(d, "crash", {"signal": 11}, max_attempts=10)
+            self.assertIn("3 times its worker was lost with it", shown["error"]["message"])
+            letter = d.http("GET", "/v1/dead/" + shown["job_id"]).json()
+            self.assertEqual([a["error"]["code"] for a in letter["history"]], ["crashed"] * 3)
+            for attempt in letter["history"]:
+                self.assertIn("SIGSEGV", attempt["error"]["message"])
+                self.assertTrue(any("about to crash" in line for line in attempt["log"]), letter)
+            queue = d.http("GET", "/v1/queues/test.crash").json()
+            self.assertEqual((queue["crashed_total"], queue["repeated_total"]), (3, 2))
+            self.assertIn("about to crash", d.reeve("dead", "show", shown["job_id"]))
+
+
+class DeadLetters(unittest.TestCase):
+    def test_those_that_fit_are_listed_replayed_and_purged(self):
+        with Daemon(config(worker("module"), jobs={"retry_delay": "10ms"})) as d:
+            for code, tag in (("A", "x"), ("A", "y"), ("B", "x")):
+                run(d, "fail", {"code": code}, tags=[tag])
+
+            def listed(*filters):
+                return len(json.loads(d.reeve("dead", "list", "--json", *filters))["dead"])
+            self.assertEqual((listed(), listed("--code", "A"), listed("--tag", "x"), listed("--older-than", "1h")), (3, 2, 2, 0))
+            self.assertEqual(d.reeve("dead", "replay", "--all", "--code", "B"), "replayed 1\n")
+            wait_until(lambda: listed() == 3, "the letter that was replayed to be back")
+            self.assertEqual(d.reeve("dead", "purge", "--all", "--older-than", "1h"), "purged 0\n")
+            self.assertEqual(d.reeve("dead", "purge", "--all", "--code", "A", "--tag", "x"), "purged 1\n")
+            self.assertEqual(listed(), 2)
+            d.reeve("dead", "purge", code=2)
+            self.assertEqual(d.http("DELETE", "/v1/dead?older_than=soon").status, 400)
+
+
 class Trace(unittest.TestCase):
     timeout_s = 90
 

@@ -357,7 +357,7 @@ static void crash_worker(struct world *w)
 		model_failed(w, j, true, true);
 	else
 		model_unleased(w, j);
-	enum errcode code = queue_crashed(w->qs, j->id, fence, &error, w->now_ms, NULL);
+	enum errcode code = queue_crashed(w->qs, j->id, fence, &error, (struct bytes){0}, w->now_ms, NULL);
 	sim_note(w, "crash", j->id, code);
 	SIM_CHECK(w, !code, "crashed: %s", err_word(code));
 	w->counts[DID_CRASH]++;
@@ -412,7 +412,7 @@ static void speak_stale(struct world *w)
 		code = queue_fail(w->qs, f->id, f->fence, &error, w->now_ms, NULL, NULL, NULL);
 		break;
 	case 2:
-		code = queue_crashed(w->qs, f->id, f->fence, &error, w->now_ms, NULL);
+		code = queue_crashed(w->qs, f->id, f->fence, &error, (struct bytes){0}, w->now_ms, NULL);
 		break;
 	default:
 		code = queue_item(w->qs, f->id, f->fence, 1, bytes_of("x"), w->now_ms, NULL, NULL, NULL);

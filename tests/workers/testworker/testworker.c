@@ -97,6 +97,7 @@ static int crash(void *state, struct reeve_job *job)
 {
 	if (find_number(job, "until", 0) > 0 && reeve_attempt(job) >= find_number(job, "until", 0))
 		return reeve_reply(job, "\"alive\"", 7);
+	fprintf(stderr, "about to crash in attempt %d\n", reeve_attempt(job));
 	raise((int)find_number(job, "signal", SIGSEGV));
 	return REEVE_E_INTERNAL;
 }
