@@ -123,7 +123,8 @@ static enum errcode make_scheduled(void *context, const struct schedule_definiti
 	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
 {
 	struct submission job;
-	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), d->job, now_ms), E_OK);
+	scoped(mem_free_at) char *text = schedule_job(d, at_ms);
+	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), text, now_ms), E_OK);
 	*id = queues_submit_in(api.queues, b, &job.specs[0], now_ms);
 	submission_fini(&job);
 	return E_OK;

@@ -104,9 +104,10 @@ static enum errcode check_name(struct defining *d)
 static enum errcode check_template(struct defining *d)
 {
 	struct submission job;
-	if (!d->definition->job)
+	if (!d->definition->makes_job)
 		return E_OK;
-	enum errcode code = job_template_parse(&job, bytes_of(d->definition->namespace), d->definition->job, d->now_ms);
+	scoped(mem_free_at) char *text = schedule_job(d->definition, d->now_ms);
+	enum errcode code = job_template_parse(&job, bytes_of(d->definition->namespace), text, d->now_ms);
 	if (code) {
 		d->error = job.error;
 		snprintf(d->pointer, sizeof d->pointer, "/job%.200s", job.pointer);
@@ -146,9 +147,10 @@ static bool input_fits(struct defining *d)
 	struct submission job;
 	char pointer[300];
 	int status = 0;
-	if (!d->definition->job)
+	if (!d->definition->makes_job)
 		return true;
-	job_template_parse(&job, bytes_of(d->definition->namespace), d->definition->job, d->now_ms);
+	scoped(mem_free_at) char *text = schedule_job(d->definition, d->now_ms);
+	job_template_parse(&job, bytes_of(d->definition->namespace), text, d->now_ms);
 	const struct job_spec *spec = &job.specs[0];
 	enum errcode code =
 		api_check_input(api_input_schema(d->api, spec->namespace, spec->capability), spec, &status, pointer, &d->error);

@@ -34,8 +34,8 @@ static json_t *last_json(struct api *a, const struct schedule_info *i)
 		char id[ID_TEXT_SIZE];
 		id_format(l->id, id);
 		json_t *one = json_pack("{s:o, s:o}", "occurrence", time_json(l->at_ms), "made_at", time_json(l->made_at_ms));
-		json_object_set_new(one, i->definition->job ? "job_id" : "run_id", json_string(id));
-		if (i->definition->job) {
+		json_object_set_new(one, i->definition->makes_job ? "job_id" : "run_id", json_string(id));
+		if (i->definition->makes_job) {
 			const char *status = api_status_of(a, l->id); /* perhaps it is forgotten */
 			json_object_set_new(one, "status", status ? json_string(status) : json_null());
 		}

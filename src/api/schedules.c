@@ -250,5 +250,5 @@ static void run_schedule(void *context, struct http_request *r)
 		return;
 	}
 	id_format(id, text);
-	buf_format(&saving->answer, "{\"%s\":\"%s\"}", info.definition->job ? "job_id" : "run_id", text);
+	buf_format(&saving->answer, "{\"%s\":\"%s\"}", info.definition->makes_job ? "job_id" : "run_id", text);
 }

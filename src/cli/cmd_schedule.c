@@ -156,6 +156,7 @@ static const struct option_spec create_options[] = {
 	{"grace", 0, "DURATION", "with --missed skip: how late is not too late (default 1m)"},
 	{"overlap", 0, "POLICY", "while the job before lives: skip, allow, queue_one, cancel_previous (default skip)"},
 	{"jitter", 0, "DURATION", "delay each job by up to this"},
+	{"time-as", 0, "MEMBER", "the member of the input that says which occurrence it is for"},
 	{"description", 0, "TEXT", "what it is for"},
 	{"capability", 'C', "NAME", "makes a job for this capability"},
 	{"job", 'j', "JSON", "the whole job, as POST /v1/jobs takes it: JSON text, @FILE or -"},
@@ -246,6 +247,8 @@ static int schedule_create(const struct args *a)
 	json_t *schedule = json_pack("{s:s}", "name", a->operands[0]);
 	add_texts(schedule, a, rule_texts, ARRAY_SIZE(rule_texts));
 	add_texts(schedule, a, texts, ARRAY_SIZE(texts));
+	if (arg_option(a, "time-as"))
+		json_object_set_new(schedule, "time_as", json_string(arg_option(a, "time-as")));
 	int code = make_what(a, schedule);
 	scoped(mem_free_at) char *body = json_dumps(schedule, JSON_COMPACT);
 	scoped(mem_free_at) char *path =

@@ -5,12 +5,13 @@
 
 #include <stdlib.h>
 
-static enum errcode make_job(struct daemon *d, const struct schedule_definition *s, int64_t now_ms, int64_t due_ms,
-	struct store_batch *b, uint64_t *id, struct err *e)
+static enum errcode make_job(struct daemon *d, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
+	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
 {
+	scoped(mem_free_at) char *text = schedule_job(s, at_ms);
 	struct submission job;
 	/* As if it were submitted when it is due: its delay and its ttl count from then. */
-	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), s->job, due_ms ? due_ms : now_ms);
+	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), text, due_ms ? due_ms : now_ms);
 	if (!code && due_ms && !job.specs[0].due_at_ms)
 		job.specs[0].due_at_ms = due_ms;
 	if (!code)
@@ -21,27 +22,34 @@ static enum errcode make_job(struct daemon *d, const struct schedule_definition 
 	return code;
 }
 
+static enum errcode start_run(struct daemon *d, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
+{
+	scoped(mem_free_at) char *input = schedule_run_input(s, at_ms);
+	struct run_spec run = {.namespace = bytes_of(s->namespace),
+		.pipeline = bytes_of(s->pipeline),
+		.input = bytes_of(input),
+		.priority = s->priority};
+	return pipelines_start_in(d->pipelines, b, &run, now_ms, id, e);
+}
+
 static enum errcode make(void *context, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
 	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
 {
-	struct daemon *d = context;
-	struct run_spec run = {.namespace = bytes_of(s->namespace),
-		.pipeline = bytes_of(s->pipeline),
-		.input = bytes_of(s->input),
-		.priority = s->priority};
-	return s->job ? make_job(d, s, now_ms, due_ms, b, id, e) : pipelines_start_in(d->pipelines, b, &run, now_ms, id, e);
+	return s->makes_job ? make_job(context, s, at_ms, now_ms, due_ms, b, id, e)
+						: start_run(context, s, at_ms, now_ms, b, id, e);
 }
 
 static bool lives(void *context, const struct schedule_definition *s, uint64_t id)
 {
 	struct daemon *d = context;
-	return s->job ? queues_find(d->queues, id) != NULL : pipelines_lives(d->pipelines, id);
+	return s->makes_job ? queues_find(d->queues, id) != NULL : pipelines_lives(d->pipelines, id);
 }
 
 static void cancel(void *context, const struct schedule_definition *s, uint64_t id, int64_t now_ms)
 {
 	struct daemon *d = context;
-	if (s->job)
+	if (s->makes_job)
 		queue_cancel(d->queues, id, now_ms, NULL, NULL, NULL);
 	else
 		pipelines_cancel(d->pipelines, id, now_ms, NULL);

@@ -18,9 +18,10 @@ static enum errcode check(
 		snprintf(pointer, 64, "/name");
 		return err_set(e, E_INVALID, "\"%s\": another schedule has this name", d->name);
 	}
-	if (!d->job)
+	if (!d->makes_job)
 		return E_OK;
-	enum errcode code = job_template_parse(&job, bytes_of(d->namespace), d->job, 0);
+	scoped(mem_free_at) char *text = schedule_job(d, 0);
+	enum errcode code = job_template_parse(&job, bytes_of(d->namespace), text, 0);
 	snprintf(pointer, 64, "/job%.32s", job.pointer);
 	if (code)
 		err_set(e, code, "%s", job.error.text);

@@ -68,8 +68,8 @@ static void publish(const struct commit *c)
 	for (size_t i = 0; i < c->n; i++)
 		event_publish(c->schedule->set->events, c->schedule->set->now_ms,
 			&(struct event){.type = c->told[i].type,
-				.job_id = d->job ? c->told[i].id : 0,
-				.run_id = d->job ? 0 : c->told[i].id,
+				.job_id = d->makes_job ? c->told[i].id : 0,
+				.run_id = d->makes_job ? 0 : c->told[i].id,
 				.namespace = bytes_of(d->namespace),
 				.schedule = bytes_of(d->name),
 				.message = bytes_of(c->told[i].message)});

@@ -93,22 +93,25 @@ static enum errcode read_job(struct schedule_definition *d, const json_t *job, c
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
 		if (json_object_get(job, refused[i].name))
 			return at_member("job", pointer, err_set(e, E_INVALID, "job: %s: %s", refused[i].name, refused[i].why));
-	d->job = json_dumps(job, JSON_COMPACT);
+	d->makes_job = true;
 	return E_OK;
 }
 
 static enum errcode read_what(struct schedule_definition *d, const json_t *json, char pointer[64], struct err *e)
 {
 	const json_t *job = json_object_get(json, "job"), *run = json_object_get(json, "run");
+	const json_t *input = json_object_get(job ? job : run, "input");
 	if (!job == !run)
 		return err_set(e, E_INVALID, "a schedule has either `job` or `run`%s", job ? ", not both" : "");
+	if (input && !json_is_object(input) && json_object_get(json, "time_as"))
+		return at_member(
+			"time_as", pointer, err_set(e, E_INVALID, "time_as: the input is no object, and has no members"));
 	if (job)
 		return read_job(d, job, pointer, e);
 	if (d->jitter_ms)
 		return at_member("jitter", pointer, err_set(e, E_INVALID, "jitter: is for jobs; a run begins at once"));
-	const json_t *input = json_object_get(run, "input"), *priority = json_object_get(run, "priority");
+	const json_t *priority = json_object_get(run, "priority");
 	d->pipeline = mem_text(text_of(run, "pipeline"));
-	d->input = input ? json_dumps(input, JSON_COMPACT) : NULL;
 	d->priority = priority ? (int)json_integer_value(priority) : JOB_PRIORITY_DEFAULT;
 	return E_OK;
 }
@@ -172,15 +175,45 @@ enum errcode schedule_parse(const json_t *json, struct schedule_definition **out
 	return code;
 }
 
+/* ── what one occurrence makes ── */
+
+static json_t *input_of(const struct schedule_definition *d, const json_t *what, int64_t at_ms)
+{
+	const char *name = text_of(d->json, "time_as");
+	const json_t *given = json_object_get(what, "input");
+	json_t *input = given ? json_copy((json_t *)given) : json_object();
+	if (name) {
+		char text[RFC3339_SIZE];
+		rfc3339_format(at_ms, text);
+		json_object_set_new(input, name, json_string(text));
+	}
+	return input;
+}
+
+char *schedule_job(const struct schedule_definition *d, int64_t at_ms)
+{
+	json_t *job = json_copy(json_object_get(d->json, "job"));
+	json_object_set_new(job, "input", input_of(d, job, at_ms));
+	char *text = json_dumps(job, JSON_COMPACT);
+	json_decref(job);
+	return text;
+}
+
+char *schedule_run_input(const struct schedule_definition *d, int64_t at_ms)
+{
+	json_t *input = input_of(d, json_object_get(d->json, "run"), at_ms);
+	char *text = json_dumps(input, JSON_COMPACT);
+	json_decref(input);
+	return text;
+}
+
 void schedule_definition_free(struct schedule_definition *d)
 {
 	if (!d)
 		return;
 	free(d->name);
 	free(d->namespace);
-	free(d->job);
 	free(d->pipeline);
-	free(d->input);
 	json_decref(d->json);
 	free(d);
 }

@@ -51,8 +51,8 @@ struct schedule_definition {
 	enum schedule_overlap overlap;
 	int64_t grace_ms, jitter_ms;
 	bool enabled;
-	char *job; /* what it makes: a job as POST /v1/jobs takes it, JSON text; or NULL and: */
-	char *pipeline, *input; /* a run of that pipeline; input NULL: {} */
+	bool makes_job; /* as POST /v1/jobs takes it; else a run: */
+	char *pipeline;
 	int priority; /* of the run */
 	json_t *json; /* all of it, as it was given */
 };
@@ -64,6 +64,9 @@ extern const char *const schedule_schema; /* JSON Schema of one definition, for 
 enum errcode schedule_parse(const json_t *json, struct schedule_definition **out, char pointer[64], struct err *e);
 /* Only what says when: every or cron, timezone, start, end. */
 enum errcode schedule_parse_timing(const json_t *json, struct timing *out, char pointer[64], struct err *e);
+/* JSON text, the caller's: the job, or the run's input, of the occurrence at_ms. */
+char *schedule_job(const struct schedule_definition *d, int64_t at_ms);
+char *schedule_run_input(const struct schedule_definition *d, int64_t at_ms);
 void schedule_definition_free(struct schedule_definition *d);
 
 /* ── the set ── */

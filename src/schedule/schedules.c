@@ -206,7 +206,7 @@ static void replace(
 		s->waiting_ms = 0;
 		fire_forget_wait(s);
 	}
-	if (!s->definition->job != !d->job)
+	if (s->definition->makes_job != d->makes_job)
 		s->last_n = 0; /* ids of jobs are not those of runs */
 	schedule_definition_free(s->definition);
 	s->definition = d;

@@ -39,7 +39,6 @@ static enum errcode make(void *context, const struct schedule_definition *d, int
 		return err_set(e, f->make_code, "no, thanks");
 	job_spec_init(&spec);
 	spec.capability = bytes_of("work");
-	spec.input = bytes_of(d->job);
 	spec.due_at_ms = due_ms;
 	*id = queues_submit_in(f->queues, b, &spec, now_ms);
 	f->at[f->made_n] = at_ms;
@@ -479,6 +478,20 @@ static void one_that_is_removed_while_its_batch_is_under_way_is_gone_for_good(vo
 	assert_int_equal(info(s).made, 0);
 }
 
+static void an_occurrence_says_its_time_where_it_is_asked_to(void **state)
+{
+	struct schedule_definition *d = parse(
+		"{\"name\":\"a\",\"every\":\"1m\",\"time_as\":\"day\",\"job\":{\"capability\":\"work\",\"input\":{\"n\":1}}}");
+	scoped(mem_free_at) char *job = schedule_job(d, 1795332112000), *again = schedule_job(d, 1795332112000);
+	assert_string_equal(job, "{\"capability\":\"work\",\"input\":{\"n\":1,\"day\":\"2026-11-22T07:21:52.000Z\"}}");
+	assert_string_equal(again, job);
+	schedule_definition_free(d);
+	d = parse("{\"name\":\"a\",\"every\":\"1m\",\"run\":{\"pipeline\":\"p\"}}");
+	scoped(mem_free_at) char *input = schedule_run_input(d, 1795332112000);
+	assert_string_equal(input, "{}");
+	schedule_definition_free(d);
+}
+
 static void refuse(const char *text, const char *pointer_of, const char *word)
 {
 	struct schedule_definition *d;
@@ -507,6 +520,8 @@ static void a_definition_that_cannot_be_is_refused_naming_the_member(void **stat
 	refuse("{\"name\":\"a\",\"every\":\"5m\",\"start\":\"2026-01-02T00:00:00Z\",\"end\":\"2026-01-01T00:00:00Z\"," JOB
 		   "}",
 		"/end", "before start");
+	refuse("{\"name\":\"a\",\"every\":\"5m\",\"time_as\":\"t\",\"job\":{\"capability\":\"x\",\"input\":[1]}}",
+		"/time_as", "no object");
 	refuse("{\"name\":\"a\",\"every\":\"5m\"}", "", "either `job` or `run`");
 	refuse("{\"name\":\"a\",\"every\":\"5m\"," JOB ",\"run\":{\"pipeline\":\"p\"}}", "", "not both");
 	refuse("{\"name\":\"a\",\"every\":\"5m\",\"jitter\":\"2d\"," JOB "}", "/jitter", "to 1d");
@@ -538,6 +553,7 @@ int main(void)
 		TEST(a_change_of_its_times_begins_anew_and_any_other_does_not),
 		TEST(the_configurations_follow_the_configuration_and_the_others_stay),
 		TEST(one_that_is_removed_while_its_batch_is_under_way_is_gone_for_good),
+		cmocka_unit_test(an_occurrence_says_its_time_where_it_is_asked_to),
 		cmocka_unit_test(a_definition_that_cannot_be_is_refused_naming_the_member),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
