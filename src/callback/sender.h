@@ -1,14 +1,11 @@
-/* sender.h - makes the requests of callbacks: libcurl on a thread of its own, many at a time.
+/* sender.h - makes the requests of callbacks, by http/client.h. What it sends:
  *
- * The loop never waits for it: requests go over by an atomic exchange and come back as messages. The thread begins with the first
- * request, so an engine that calls nobody back has none. What it sends:
- *
- *   POST, Content-Type: application/json, HTTP/1.1, the headers of the target, and
+ *   POST, Content-Type: application/json, the headers of the target, and
  *   Reeve-Delivery: <id>   the same over all attempts          Reeve-Attempt: <n>
  *   Reeve-Event: job.completed                                 Reeve-Signature: sha256=<hex>   HMAC of the body, with a secret
  *
- * No redirect is followed, no proxy of the environment is used, at most SENDER_ANSWER_MAX bytes of an answer are read (and thrown
- * away), and each address is asked of `allow` when the connection is made. */
+ * At most SENDER_ANSWER_MAX bytes of an answer are read (and thrown away), and each address is asked of `allow` when the
+ * connection is made. */
 #pragma once
 #include "callback/allow.h"
 #include "callback/callback.h"
