@@ -70,8 +70,8 @@ extern const struct http_route *const api_routes[]; /* tables, NULL last: struct
 
 extern const struct http_route backup_routes[], blob_routes[], callback_routes[], capability_routes[], claim_routes[],
 	dead_routes[], event_routes[], health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[],
-	openapi_routes[], pipeline_routes[], queue_routes[], run_routes[], schedule_routes[], status_routes[],
-	worker_routes[];
+	namespace_routes[], openapi_routes[], pipeline_routes[], queue_routes[], run_routes[], schedule_routes[],
+	status_routes[], worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
@@ -135,6 +135,15 @@ enum errcode api_use_blob(struct blobs *b, struct submission *s, struct job_spec
 
 /* One job that is kept to be made later; as submission_parse, and submission_fini follows in any case. job_template.c */
 enum errcode job_template_parse(struct submission *s, struct bytes namespace, const char *text, int64_t now_ms);
+
+/* ,"limits":{...},"limits_from":"api"; queues.c */
+void api_add_limits(struct buf *out, const struct flow_limits *l, bool set);
+/* What is set of queues and namespaces: give the two as `done` and its context; `answer` follows when it is on disk. setting.c */
+struct api_setting *api_setting_new(
+	struct api *a, struct http_request *r, void (*answer)(struct api *a, struct http_request *r));
+void api_setting_done(void *setting, enum errcode code);
+/* As those of request.c. `old` is changed by what the body names (PATCH, RFC 7396); NULL: replaced. */
+bool api_limits_body(struct http_request *r, const struct flow_limits *old, struct flow_limits *out);
 
 /* The input schema of a capability that is served now, or NULL. Stays valid for the life of the process. input.c */
 const struct schema *api_input_schema(struct api *a, struct bytes namespace, struct bytes capability);

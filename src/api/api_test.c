@@ -840,6 +840,65 @@ static void a_rule_can_be_tried_without_making_anything(void **state)
 	json_decref(ask(400, "POST", "/v1/schedules/preview", "{\"every\":\"1h\",\"count\":0}"));
 }
 
+static void limits_are_replaced_changed_and_reset(void **state)
+{
+	json_t *q = ask(200, "PUT", "/v1/queues/a/limits", "{\"concurrency\":3,\"rate\":5,\"key\":{\"concurrency\":1}}");
+	expect(q, "limits", "{\"concurrency\":3,\"rate\":5,\"burst\":5,\"key\":{\"concurrency\":1}}");
+	expect(q, "limits_from", "\"api\"");
+	json_decref(q);
+	q = ask(200, "PATCH", "/v1/queues/a/limits", "{\"rate\":7,\"key\":null,\"max_length\":2}");
+	expect(q, "limits", "{\"concurrency\":3,\"rate\":7,\"burst\":7,\"max_length\":2}");
+	json_decref(q);
+	q = ask(400, "PATCH", "/v1/queues/a/limits", "{\"key\":{\"burst\":7}}");
+	expect(q, "pointer", "\"/key/burst\"");
+	json_decref(q);
+	q = ask(200, "DELETE", "/v1/queues/a/limits", "");
+	expect(q, "limits", "{}");
+	expect(q, "limits_from", "\"configuration\"");
+	json_decref(q);
+	q = ask(200, "PATCH", "/v1/namespaces/lab/limits", "{\"max_length\":2}");
+	expect(q, "limits", "{\"max_length\":2}");
+	json_decref(q);
+	json_decref(ask(400, "PUT", "/v1/namespaces/lab/limits", "{\"key\":{\"rate\":1}}"));
+	json_decref(ask(400, "PUT", "/v1/namespaces/a%20b/limits", "{}"));
+}
+
+static void a_full_queue_is_429_with_its_numbers(void **state)
+{
+	json_decref(ask(200, "PUT", "/v1/queues/a/limits", "{\"max_length\":2}"));
+	free(submit("{\"capability\":\"a\"}"));
+	json_t *full = ask(
+		429, "POST", "/v1/jobs", "{\"jobs\":[{\"capability\":\"a\"},{\"capability\":\"b\"},{\"capability\":\"a\"}]}");
+	expect(full, "code", "\"limited\"");
+	expect(full, "capability", "\"a\"");
+	expect(full, "length", "1");
+	expect(full, "max_length", "2");
+	expect(full, "asked", "2");
+	json_decref(full);
+	free(submit("{\"capability\":\"a\"}"));
+	json_t *b = ask(200, "GET", "/v1/queues/b", "");
+	expect(b, "pending", "0");
+	json_decref(b);
+}
+
+static void a_queue_says_what_holds_it_back_and_whose_jobs_wait(void **state)
+{
+	free(submit("{\"capability\":\"a\",\"key\":\"acme\"}"));
+	free(submit("{\"capability\":\"a\",\"key\":\"acme\"}"));
+	json_decref(ask(200, "PUT", "/v1/queues/a/limits", "{\"key\":{\"rate\":0.001,\"burst\":1}}"));
+	work("a", "1", NULL);
+	assert_null(queue_lease(queues_get(api.queues, bytes_of("default"), bytes_of("a")), loop_now_ms(api.loop), &api));
+	json_t *q = ask(200, "GET", "/v1/queues/a", "");
+	expect(q, "blocked", "\"keys\"");
+	expect(q, "top_keys", "[{\"key\":\"acme\",\"pending\":1,\"processing\":0,\"blocked\":\"rate\"}]");
+	json_decref(q);
+	json_decref(ask(200, "POST", "/v1/queues/pause", ""));
+	q = ask(200, "GET", "/v1/queues", "");
+	expect(q, "paused", "true");
+	expect(json_array_get(json_object_get(q, "queues"), 0), "blocked", "\"all_paused\"");
+	json_decref(q);
+}
+
 /* ── events, metrics, the document ── */
 
 static void a_follower_sees_a_job_from_how_it_is_to_its_end(void **state)
@@ -1142,6 +1201,9 @@ int main(void)
 		TEST(schedules_are_listed_a_page_at_a_time),
 		TEST(what_is_wrong_with_a_schedule_is_said_with_its_place),
 		TEST(a_rule_can_be_tried_without_making_anything),
+		TEST(limits_are_replaced_changed_and_reset),
+		TEST(a_full_queue_is_429_with_its_numbers),
+		TEST(a_queue_says_what_holds_it_back_and_whose_jobs_wait),
 		TEST(a_follower_sees_a_job_from_how_it_is_to_its_end),
 		TEST(events_go_on_where_the_last_one_was),
 		TEST(metrics_pass_promtool),

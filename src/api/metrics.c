@@ -37,7 +37,8 @@ static void set_one(struct api *a, enum metric_type type, const char *name, cons
 /* ── queues ── */
 
 struct of_queues {
-	struct metric_family *jobs, *age, *paused, *completed, *failed, *crashed, *duplicates, *repeated, *fenced;
+	struct metric_family *jobs, *age, *paused, *completed, *failed, *crashed, *duplicates, *repeated, *fenced, *keys,
+		*blocked;
 	int64_t now_ms;
 };
 
@@ -65,6 +66,10 @@ static void set_queue(void *context, struct queue *q)
 	metric_set(metrics_get(f->duplicates, labels), (double)i.duplicates_total);
 	metric_set(metrics_get(f->repeated, labels), (double)i.repeated_total);
 	metric_set(metrics_get(f->fenced, labels), (double)i.fenced_total);
+	metric_set(metrics_get(f->keys, labels), (double)i.keys);
+	labels[2] = bytes_of(queue_block_word(i.blocked));
+	if (i.blocked)
+		metric_set(metrics_get(f->blocked, labels), 1);
 }
 
 static void set_queues(struct api *a)
@@ -84,6 +89,9 @@ static void set_queues(struct api *a)
 		"Attempts that began after the lease of the one before was lost.", by);
 	f.fenced = fresh(
 		a, METRIC_COUNTER, "reeve_jobs_fenced_total", "Completions that came when the lease had been taken back.", by);
+	f.keys = fresh(a, METRIC_GAUGE, "reeve_queue_keys", "Keys that have a live job.", by);
+	f.blocked = fresh(a, METRIC_GAUGE, "reeve_queue_blocked", "1: jobs wait, and this holds them back.",
+		"namespace,capability,reason");
 	queues_each(a->queues, set_queue, &f);
 }
 

@@ -14,7 +14,12 @@ static const struct openapi_schema schemas[] = {
 		"'status':{'type':'integer'},"
 		"'detail':{'type':'string','description':'what is wrong, the value, and what would be right'},"
 		"'code':{'enum':['invalid','not_found','conflict','wrong_state','fenced','too_large','limited','no_space','io','timeout','unavailable','denied','cancelled','no_memory','internal']},"
-		"'pointer':{'type':'string','description':'JSON pointer of what is wrong in the body'}}}"},
+		"'pointer':{'type':'string','description':'JSON pointer of what is wrong in the body'},"
+		"'namespace':{'type':'string','description':'with max_length'},"
+		"'capability':{'type':'string','description':'with max_length: absent when the namespace is full'},"
+		"'length':{'type':'integer'},"
+		"'max_length':{'type':'integer','description':'a queue or a namespace is full'},"
+		"'asked':{'type':'integer'}}}"},
 	{"JobRequest",
 		"{'type':'object','additionalProperties':false,'properties':{"
 		"'capability':{'type':'string'},"
@@ -140,7 +145,37 @@ static const struct openapi_schema schemas[] = {
 		"'crashed_total':{'type':'integer'},"
 		"'duplicates_total':{'type':'integer'},"
 		"'repeated_total':{'type':'integer','description':'attempts that began after the lease of the one before was lost'},"
-		"'fenced_total':{'type':'integer','description':'completions that came when the lease had been taken back'}}}"},
+		"'fenced_total':{'type':'integer','description':'completions that came when the lease had been taken back'},"
+		"'keys':{'type':'integer'},"
+		"'keys_blocked':{'type':'integer'},"
+		"'blocked':{'enum':[null,'paused','namespace_paused','all_paused','concurrency','rate','namespace_concurrency','namespace_rate','keys'],'description':'what holds back the jobs that wait'},"
+		"'opens_at':{'type':'string','format':'date-time','description':'of a rate: when its next job may be given out'},"
+		"'limits':{'$ref':'#/components/schemas/Limits'},"
+		"'limits_from':{'enum':['configuration','api']},"
+		"'top_keys':{'type':'array','description':'of one queue: the 20 keys with most pending jobs','items':{'type':'object','properties':{'key':{'type':'string'},'pending':{'type':'integer'},'processing':{'type':'integer'},'blocked':{'enum':[null,'concurrency','rate']}}}}}}"},
+	{"Limit",
+		"{'type':'object','additionalProperties':false,'properties':{"
+		"'concurrency':{'type':['integer','null'],'minimum':1,'maximum':1000000},"
+		"'rate':{'type':['number','null'],'minimum':0.001,'maximum':1000000,'description':'given out a second'},"
+		"'burst':{'type':['integer','null'],'minimum':1,'maximum':1000000,'description':'the rate, rounded up, unless said'}}}"},
+	{"Limits",
+		"{'type':'object','additionalProperties':false,'properties':{"
+		"'concurrency':{'type':['integer','null'],'minimum':1,'maximum':1000000},"
+		"'rate':{'type':['number','null'],'minimum':0.001,'maximum':1000000,'description':'given out a second'},"
+		"'burst':{'type':['integer','null'],'minimum':1,'maximum':1000000,'description':'the rate, rounded up, unless said'},"
+		"'max_length':{'type':['integer','null'],'minimum':1,'maximum':50000000,'description':'waiting; one more is refused with 429'},"
+		"'key':{'$ref':'#/components/schemas/Limit','description':'of each key; queues only'}}}"},
+	{"Namespace",
+		"{'type':'object','properties':{"
+		"'namespace':{'type':'string'},"
+		"'queues':{'type':'integer'},"
+		"'pending':{'type':'integer'},"
+		"'scheduled':{'type':'integer'},"
+		"'processing':{'type':'integer'},"
+		"'weight':{'type':'integer'},"
+		"'paused':{'type':'boolean'},"
+		"'limits':{'$ref':'#/components/schemas/Limits'},"
+		"'limits_from':{'enum':['configuration','api']}}}"},
 	{"Event",
 		"{'type':'object','required':['id','type','at'],'properties':{"
 		"'id':{'type':'string'},"

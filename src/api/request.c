@@ -11,7 +11,8 @@
 
 const struct http_route *const api_routes[] = {backup_routes, blob_routes, callback_routes, capability_routes,
 	claim_routes, dead_routes, event_routes, health_routes, invoke_routes, job_routes, log_routes, metric_routes,
-	openapi_routes, pipeline_routes, queue_routes, run_routes, schedule_routes, status_routes, worker_routes, NULL};
+	namespace_routes, openapi_routes, pipeline_routes, queue_routes, run_routes, schedule_routes, status_routes,
+	worker_routes, NULL};
 
 void api_fail(struct http_request *r, enum errcode code, const char *format, ...)
 {

@@ -39,6 +39,22 @@ static void client_gone(void *data)
 		submitting_free(t);
 }
 
+/* With the numbers, for programs. */
+static void fail_full(struct submitting *t, const struct submit_refusal *why)
+{
+	scoped(buf_fini) struct buf numbers = {0};
+	buf_text(&numbers, ",\"namespace\":");
+	buf_json_utf8(&numbers, why->namespace);
+	if (why->capability.size) {
+		buf_text(&numbers, ",\"capability\":");
+		buf_json_utf8(&numbers, why->capability);
+	}
+	buf_format(&numbers, ",\"length\":%llu,\"max_length\":%llu,\"asked\":%llu", (unsigned long long)why->length,
+		(unsigned long long)why->max_length, (unsigned long long)why->asked);
+	http_problem_with(t->request, http_status_of(E_LIMIT), &t->s.error, NULL, numbers.data,
+		(unsigned)((why->retry_after_ms + 999) / 1000));
+}
+
 static void fail(struct submitting *t)
 {
 	int status = t->s.status ? t->s.status : http_status_of(t->code);
@@ -95,10 +111,13 @@ static void submit_now(struct submitting *t)
 	struct api *a = t->api;
 	t->away = true;
 	t->code = queues_submit(a->queues, t->s.specs, t->s.n, loop_now_ms(a->loop), submitted, t, &t->s.error);
-	if (t->code != E_OK) {
-		t->away = false;
+	if (t->code == E_OK)
+		return;
+	t->away = false;
+	if (queues_refusal(a->queues))
+		fail_full(t, queues_refusal(a->queues));
+	else
 		fail(t);
-	}
 }
 
 /* ── inputs against schemas ── */

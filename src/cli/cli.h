@@ -102,6 +102,10 @@ void progress_end(void);
 /* engine.c: runs reeve-engine; its stdout goes to `out`, or to ours when that is NULL. Its exit code */
 int engine_run(char *const argv[], struct buf *out);
 
+/* limits.c */
+int limits_change(const struct args *a, const char *path); /* PATCH, or with --reset DELETE, as its options say */
+char *limits_text(const json_t *limits); /* "concurrency 10, key rate 5" or "none"; the caller's */
+
 /* input.c */
 char *read_file(const char *path, size_t *size); /* "-" is stdin; complains and gives NULL when it cannot */
 int input_argument(const char *argument, char **text); /* JSON text, @FILE or - ; checked to be JSON; exit code */
@@ -110,9 +114,9 @@ int input_number(const struct args *a, const char *option, uint64_t max, uint64_
 int complain(int code, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
 
-extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[], dead_commands[],
-	callback_commands[], pipeline_commands[], run_commands[], schedule_commands[], blob_commands[], claim_commands[],
-	config_commands[], help_commands[], completion_commands[];
+extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[],
+	namespace_commands[], dead_commands[], callback_commands[], pipeline_commands[], run_commands[],
+	schedule_commands[], blob_commands[], claim_commands[], config_commands[], help_commands[], completion_commands[];
 void print_help(const char *noun); /* cmd_help.c; NULL: everything */
 void print_command_help(const struct command *c);
 int claim_run(const struct args *a); /* claim_run.c */

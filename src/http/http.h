@@ -75,6 +75,9 @@ void http_reply_fd(struct http_request *r, int status, const char *content_type,
 void http_problem(struct http_request *r, const struct err *e); /* status by e->code; 429 and 503 with Retry-After */
 /* As http_problem with another status; `pointer`: the JSON pointer of what is wrong in the body, or NULL. */
 void http_problem_at(struct http_request *r, int status, const struct err *e, const char *pointer);
+/* With members of its own (",\"length\":7", or NULL), and another wait before 429 and 503 may be tried again. */
+void http_problem_with(struct http_request *r, int status, const struct err *e, const char *pointer,
+	const char *members, unsigned retry_after_s);
 void http_add_header(struct http_request *r, const char *name, const char *value); /* before the answer; at most 8 */
 
 int http_status_of(enum errcode code); /* the one table */

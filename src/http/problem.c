@@ -33,6 +33,13 @@ void http_problem(struct http_request *r, const struct err *e)
 
 void http_problem_at(struct http_request *r, int status, const struct err *e, const char *pointer)
 {
+	http_problem_with(r, status, e, pointer, NULL, 1);
+}
+
+void http_problem_with(struct http_request *r, int status, const struct err *e, const char *pointer,
+	const char *members, unsigned retry_after_s)
+{
+	char after[16];
 	struct buf *b = &r->problem;
 	buf_clear(b);
 	buf_text(b, "{\"type\":\"about:blank\",\"title\":");
@@ -43,8 +50,11 @@ void http_problem_at(struct http_request *r, int status, const struct err *e, co
 		buf_text(b, ",\"pointer\":");
 		buf_json_utf8(b, bytes_of(pointer));
 	}
+	if (members)
+		buf_text(b, members);
 	buf_text(b, "}\n");
+	snprintf(after, sizeof after, "%u", retry_after_s);
 	if (status == 429 || status == 503)
-		http_add_header(r, "Retry-After", "1");
+		http_add_header(r, "Retry-After", after);
 	http_reply(r, status, "application/problem+json", buf_bytes(b));
 }

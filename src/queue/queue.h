@@ -111,6 +111,8 @@ struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes
 /* As queues_get, for names that others choose: they are checked, and E_LIMIT when there are too many queues. */
 enum errcode queues_open(
 	struct queues *qs, struct bytes namespace, struct bytes capability, struct queue **out, struct err *e);
+struct queue *queues_find_queue(
+	struct queues *qs, struct bytes namespace, struct bytes capability); /* NULL: not there */
 extern const struct queue_limits queue_default_limits;
 void queues_set_limits(struct queues *qs, const struct queue_limits *limits); /* of queues that are made from now on */
 void queue_set_limits(struct queue *q, const struct queue_limits *limits);
@@ -211,6 +213,7 @@ bool queues_paused(const struct queues *qs);
 void queue_set_flow(struct queue *q, const struct flow_limits *set, queue_done *done, void *context);
 void namespace_set_flow(
 	struct queues *qs, struct bytes name, const struct flow_limits *set, queue_done *done, void *context);
+const struct flow_limits *namespace_flow(struct queues *qs, struct bytes name); /* that hold now */
 /* From the configuration. weight: its share of a worker that serves several namespaces. */
 void namespace_configure(struct queues *qs, struct bytes name, const struct flow_limits *limits, uint32_t weight);
 

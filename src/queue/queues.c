@@ -165,7 +165,7 @@ static struct bytes or_default(struct bytes namespace)
 	return namespace.size ? namespace : bytes_of("default");
 }
 
-struct queue *queues_lookup(struct queues *qs, struct bytes namespace, struct bytes capability)
+struct queue *queues_find_queue(struct queues *qs, struct bytes namespace, struct bytes capability)
 {
 	namespace = or_default(namespace);
 	return qs->room ? *slot(qs, hash_names(namespace, capability), namespace, capability) : NULL;
@@ -187,7 +187,7 @@ struct queue *queues_get(struct queues *qs, struct bytes namespace, struct bytes
 
 enum errcode queues_check_room(struct queues *qs, struct bytes namespace, struct bytes capability, struct err *e)
 {
-	if (qs->queue_n >= QUEUES_MAX && !queues_lookup(qs, namespace, capability))
+	if (qs->queue_n >= QUEUES_MAX && !queues_find_queue(qs, namespace, capability))
 		return err_set(e, E_LIMIT, "capability \"%.*s\": there are queues of %d capabilities already",
 			(int)capability.size, capability.data, QUEUES_MAX);
 	return E_OK;

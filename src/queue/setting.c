@@ -117,6 +117,11 @@ void namespace_set_flow(
 	keep_space(s, done, context);
 }
 
+const struct flow_limits *namespace_flow(struct queues *qs, struct bytes name)
+{
+	return &space_get(qs, name)->flow;
+}
+
 void namespace_configure(struct queues *qs, struct bytes name, const struct flow_limits *limits, uint32_t weight)
 {
 	struct space *s = space_get(qs, name);

@@ -191,7 +191,6 @@ static inline void queues_touch(struct queues *qs, int64_t now_ms)
 }
 
 /* queues.c */
-struct queue *queues_lookup(struct queues *qs, struct bytes namespace, struct bytes capability); /* NULL: not there */
 /* E_LIMIT when it is not there and may not be made. */
 enum errcode queues_check_room(struct queues *qs, struct bytes namespace, struct bytes capability, struct err *e);
 struct job *queues_job_new(struct queues *qs, uint64_t id, struct queue *q); /* settling, not durable */
