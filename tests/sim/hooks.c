@@ -14,9 +14,11 @@ static void on_revoke(void *context, struct job *job, enum revoke_reason why)
 		w, j->fence || why == REVOKE_LEASE, "job %llu: taken back, though nobody had it", (unsigned long long)j->id);
 	if (why == REVOKE_TIMEOUT) {
 		w->counts[DID_TIMEOUT]++;
-		SIM_CHECK(w, j->started && queues_now(w->qs) >= j->started_at_ms + j->timeout_ms,
-			"job %llu: timed out too early", (unsigned long long)j->id);
-		model_failed(w, j, true, false);
+		int64_t now = queues_now(w->qs);
+		bool late = j->deadline_ms && now >= j->deadline_ms;
+		SIM_CHECK(w, j->started && (late || now >= j->started_at_ms + j->timeout_ms), "job %llu: timed out too early",
+			(unsigned long long)j->id);
+		model_failed(w, j, !late, false);
 	} else {
 		if (why == REVOKE_LEASE) /* a later holder goes on with the same attempt */
 			j->attempts -= j->started;
@@ -38,9 +40,12 @@ static void on_ending(void *context, struct job *job, const struct job_outcome *
 	struct world *w = context;
 	struct sim_job *j = model_find(w, job->id);
 	sim_note(w, "ending", j->id, o->end);
-	/* Expiry and later cancels are the queue's own decision; everything else the model said before. */
-	if (!j->ends)
+	/* Expiry, deadlines and later cancels are the queue's own decision; everything else the model said before. */
+	if (!j->ends) {
+		SIM_CHECK(w, j->cancel_later || j->expires_at_ms || j->deadline_ms,
+			"job %llu: ends as %d, which nobody asked for", (unsigned long long)j->id, o->end);
 		model_ends(w, j, o->end);
+	}
 	SIM_CHECK(w, j->end == o->end, "job %llu: ends as %d, should as %d", (unsigned long long)j->id, o->end, j->end);
 }
 

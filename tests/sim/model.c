@@ -44,6 +44,12 @@ void model_sent(struct world *w, uint64_t id, int queue, const struct job_spec *
 		.state = SIM_SENT,
 		.queue = queue,
 		.priority = spec->priority,
+		.unique = -1,
+		.batch = (int)spec->batch_id,
+		.number = w->submits,
+		.deadline_ms = spec->deadline_ms,
+		.retry_delay_ms = spec->retry_delay_ms ? spec->retry_delay_ms : 40,
+		.retry_cap_ms = spec->retry_cap_ms ? spec->retry_cap_ms : 200,
 		.max_attempts = spec->max_attempts ? spec->max_attempts : 3,
 		.timeout_ms = spec->timeout_ms ? (int)spec->timeout_ms : 500,
 		.due_at_ms = spec->due_at_ms > now ? spec->due_at_ms : now,
@@ -62,6 +68,8 @@ void model_lost(struct world *w, struct sim_job *j)
 		if (w->keys[i].id == j->id)
 			w->keys[i].id = 0;
 	}
+	if (j->unique >= 0 && w->uniques[j->unique].id == j->id)
+		w->uniques[j->unique] = (struct sim_unique){0};
 	idmap_remove(&w->jobs, j->id);
 	free(j);
 }
@@ -74,6 +82,7 @@ void model_leased(struct world *w, struct sim_job *j, uint64_t fence)
 		SIM_CHECK(w, w->stale[i].id != j->id || w->stale[i].fence < fence, "job %llu: fence %llu is not new", ID(j),
 			(unsigned long long)fence);
 	j->fence = fence;
+	j->place = true;
 	w->processing_n++;
 }
 
@@ -87,11 +96,25 @@ void model_unleased(struct world *w, struct sim_job *j)
 	w->processing_n--;
 }
 
+void model_returned(struct world *w, struct sim_job *j)
+{
+	model_unleased(w, j);
+	j->place = false;
+	model_turns_forget(w, j->queue);
+}
+
 void model_ends(struct world *w, struct sim_job *j, enum queue_end end)
 {
 	SIM_CHECK(w, j->state == SIM_LIVE && !j->ends, "job %llu: ends twice", ID(j));
 	j->settling = j->ends = true;
 	j->end = end;
+	j->ends_at_ms = queues_now(w->qs);
+}
+
+/* No more attempt can begin before the job's deadline. */
+static bool out_of_time(struct world *w, const struct sim_job *j)
+{
+	return j->deadline_ms && queues_now(w->qs) >= j->deadline_ms;
 }
 
 void model_failed(struct world *w, struct sim_job *j, bool retryable, bool crash)
@@ -102,7 +125,7 @@ void model_failed(struct world *w, struct sim_job *j, bool retryable, bool crash
 	j->failed_at_ms = queues_now(w->qs);
 	j->crashes += crash;
 	j->back_to_its_place = crash && j->crashes == 1;
-	if (!retryable || j->attempts >= j->max_attempts || j->crashes >= SIM_CRASHES_MAX)
+	if (!retryable || j->attempts >= j->max_attempts || j->crashes >= SIM_CRASHES_MAX || out_of_time(w, j))
 		model_ends(w, j, END_FAILED);
 }
 
@@ -121,6 +144,8 @@ void model_ended(struct world *w, struct sim_job *j, enum queue_end end)
 	if (end == END_FAILED) {
 		j->dead = true;
 		w->dead[w->dead_n++ % SIM_DEAD] = j->id;
+	} else {
+		w->results[w->results_n++ % SIM_RESULTS] = (struct sim_result){j->id, j->ends_at_ms + SIM_KEEP_MS};
 	}
 }
 
@@ -133,52 +158,27 @@ void model_replayed(struct world *w, struct sim_job *j)
 		.replayed = true,
 		.queue = j->queue,
 		.priority = j->priority,
+		.tenant = j->tenant,
+		.unique = j->unique,
+		.number = j->number,
+		.retry_delay_ms = j->retry_delay_ms,
+		.retry_cap_ms = j->retry_cap_ms,
 		.max_attempts = j->max_attempts,
 		.timeout_ms = j->timeout_ms,
 		.due_at_ms = now};
+	if (j->unique >= 0)
+		w->uniques[j->unique].surely = false;
 	list_append(&w->live, &j->link);
 	w->live_n++;
-}
-
-static int effective(const struct sim_job *j, int64_t now_ms)
-{
-	int64_t waited = now_ms > j->due_at_ms ? now_ms - j->due_at_ms : 0, p = j->priority + waited / 60000;
-	return p > 9 ? 9 : (int)p;
-}
-
-static bool waits(const struct sim_job *j)
-{
-	return j->state == SIM_LIVE && !j->fence && !j->settling;
-}
-
-/* Over all of them, without lists or heaps: what queue/order.c must agree with. */
-uint64_t model_next(struct world *w, int queue)
-{
-	const struct sim_job *best = NULL;
-	int64_t now = queues_now(w->qs);
-	if (w->paused[queue])
-		return 0;
-	list_each(&w->live, l)
-	{
-		const struct sim_job *j = at(l);
-		if (j->queue != queue || !waits(j) || j->due_at_ms > now ||
-			(j->expires_at_ms && !j->attempts && j->expires_at_ms <= now))
-			continue;
-		int p = effective(j, now), b = best ? effective(best, now) : -1;
-		bool first = best && (j->due_at_ms < best->due_at_ms || (j->due_at_ms == best->due_at_ms && j->id < best->id));
-		if (p > b || (p == b && first))
-			best = j;
-	}
-	return best ? best->id : 0;
 }
 
 /* A retry's due time is the queue's to draw, within its bounds; from then on the model knows it. */
 static void waits_again(struct world *w, struct sim_job *j, const struct job *real)
 {
-	int64_t most = 40;
+	int64_t most = j->retry_delay_ms;
 	for (int n = 1; n < j->attempts; n++)
 		most *= 2;
-	most = most > 200 ? 200 : most;
+	most = most > j->retry_cap_ms ? j->retry_cap_ms : most;
 	int64_t wait = real->due_at_ms - j->failed_at_ms;
 	if (j->back_to_its_place)
 		SIM_CHECK(w, real->due_at_ms == j->due_at_ms, "job %llu: lost its place by its first crash", ID(j));
@@ -186,10 +186,19 @@ static void waits_again(struct world *w, struct sim_job *j, const struct job *re
 		SIM_CHECK(w, wait >= most / 2 && wait <= most, "job %llu: waits %lld ms for attempt %d", ID(j), (long long)wait,
 			j->attempts + 1);
 	j->due_at_ms = real->due_at_ms;
-	j->settling = false;
+	j->settling = j->place = false;
 	j->floor = j->failed_fence;
 	j->attempts_before = j->attempts;
 	j->crashes_before = j->crashes;
+}
+
+/* It kept its time of waiting. */
+static void has_moved(struct world *w, struct sim_job *j, const struct job *real)
+{
+	SIM_CHECK(
+		w, real->queue == w->queues[j->queue] && real->priority == j->priority, "job %llu: was moved elsewhere", ID(j));
+	SIM_CHECK(w, real->due_at_ms == j->due_at_ms, "job %llu: lost its time of waiting by a move", ID(j));
+	j->settling = j->moving = false;
 }
 
 void model_flushed(struct world *w)
@@ -200,7 +209,7 @@ void model_flushed(struct world *w)
 		const struct job *real = queues_find(w->qs, j->id);
 		SIM_CHECK(w, real, "job %llu: is gone, and its end was not told", ID(j));
 		if (j->settling && !j->ends && real->state != JOB_SETTLING)
-			waits_again(w, j, real);
+			(j->moving ? has_moved : waits_again)(w, j, real);
 	}
 }
 
@@ -218,9 +227,22 @@ static bool is_submitted(void *context, struct job *real)
 	return true;
 }
 
+static void is_where(struct world *w, struct sim_job *j, const struct job *real)
+{
+	bool moved = real->queue == w->queues[j->queue] && real->priority == j->priority;
+	bool not_yet = j->moving && real->queue == w->queues[j->from_queue] && real->priority == j->from_priority;
+	SIM_CHECK(w, moved || not_yet, "job %llu: is in another queue than it was submitted or moved to", ID(j));
+	if (!moved) {
+		j->queue = j->from_queue;
+		j->priority = j->from_priority;
+	}
+	j->moving = false;
+}
+
 /* It lives on: what was under way either reached the disk or did not. */
 static void lives_on(struct world *w, struct sim_job *j, const struct job *real)
 {
+	is_where(w, j, real);
 	bool advanced = j->settling && real->attempts == j->attempts && real->crashes == j->crashes;
 	bool as_before = real->attempts == j->attempts_before && real->crashes == j->crashes_before;
 	SIM_CHECK(w, advanced || as_before, "job %llu: came back with %d attempts, had %d durably", ID(j), real->attempts,
@@ -228,7 +250,7 @@ static void lives_on(struct world *w, struct sim_job *j, const struct job *real)
 	if (advanced && !as_before)
 		j->floor = j->failed_fence;
 	j->state = SIM_LIVE;
-	j->settling = j->ends = j->cancel_later = false;
+	j->settling = j->ends = j->cancel_later = j->place = false;
 	j->attempts = j->attempts_before = real->attempts;
 	j->crashes = j->crashes_before = real->crashes;
 	j->due_at_ms = real->due_at_ms;
@@ -267,6 +289,8 @@ void model_restarted(struct world *w)
 	queues_each_live(w->qs, is_submitted, w);
 	for (int i = 0; i < SIM_KEYS; i++)
 		w->keys[i].sent = false;
+	for (int i = 0; i < SIM_UNIQUES; i++)
+		w->uniques[i].surely = false;
 	for (int i = 0; i < SIM_DEAD; i++) { /* a purge may have been lost, a letter never */
 		struct sim_job *j = w->dead[i] ? model_find(w, w->dead[i]) : NULL;
 		if (!j || j->state != SIM_ENDED)
@@ -275,10 +299,33 @@ void model_restarted(struct world *w)
 		SIM_CHECK(w, there || !j->dead, "dead letter %llu: is lost", ID(j));
 		j->dead = there;
 	}
-	for (int i = 0; i < SIM_QUEUES; i++) { /* a pause on a full disk may have been lost */
-		struct queue_info info;
-		queue_get_info(w->queues[i], &info);
-		w->paused[i] = info.paused;
+	model_flow_read(w); /* what was set on a full disk may have been lost */
+}
+
+/* A result can be read as long as it is kept, by anyone, any number of times. */
+static void check_results(struct world *w)
+{
+	for (int i = 0; i < SIM_RESULTS; i++) {
+		const struct sim_result *r = &w->results[i];
+		if (r->id && queues_now(w->qs) < r->until_ms)
+			SIM_CHECK(
+				w, stored(w, STORE_DONE, r->id), "job %llu: its result is gone too early", (unsigned long long)r->id);
+	}
+}
+
+static void check_batches(struct world *w)
+{
+	uint64_t sure[SIM_BATCHES] = {0}, most[SIM_BATCHES] = {0};
+	list_each(&w->live, l)
+	{
+		sure[at(l)->batch] += at(l)->state == SIM_LIVE;
+		most[at(l)->batch]++;
+	}
+	for (unsigned i = 1; i < SIM_BATCHES; i++) {
+		struct job_counts c = queues_count_batch(w->qs, i);
+		uint64_t n = c.pending + c.scheduled + c.processing;
+		SIM_CHECK(w, n >= sure[i] && n <= most[i], "batch %u: has %llu live jobs, not %llu to %llu", i,
+			(unsigned long long)n, (unsigned long long)sure[i], (unsigned long long)most[i]);
 	}
 }
 
@@ -300,4 +347,8 @@ void model_check(struct world *w)
 		(unsigned long long)ours);
 	SIM_CHECK(w, processing == (uint64_t)w->processing_n + settling, "the queue counts %llu in hands, there are %llu",
 		(unsigned long long)processing, (unsigned long long)((uint64_t)w->processing_n + settling));
+	if (w->step % 64 == 0) {
+		check_results(w);
+		check_batches(w);
+	}
 }

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const names[SIM_QUEUES][2] = {{"default", "email.parse"}, {"default", "work"}, {"other", "work"}};
+const char *const sim_names[SIM_QUEUES][2] = {{"default", "email.parse"}, {"default", "work"}, {"other", "work"}};
+const int sim_space[SIM_QUEUES] = {0, 0, 1};
 
 uint64_t sim_random(struct world *w, uint64_t below)
 {
@@ -52,13 +53,13 @@ void world_open_queues(struct world *w)
 		.retry_cap_ms = 200,
 		.max_crashes = SIM_CRASHES_MAX,
 		.timeout_ms = 500,
-		.keep_results_ms = 5000};
+		.keep_results_ms = SIM_KEEP_MS};
 	struct err e = {0};
 	w->qs = queues_new(w->store, 1, w->seed, &w->hooks);
 	if (queues_load(w->qs, w->now_ms, &e))
 		sim_broken(w, "load: %s", e.text);
 	for (int i = 0; i < SIM_QUEUES; i++) {
-		w->queues[i] = queues_get(w->qs, bytes_of(names[i][0]), bytes_of(names[i][1]));
+		w->queues[i] = queues_get(w->qs, bytes_of(sim_names[i][0]), bytes_of(sim_names[i][1]));
 		queue_set_limits(w->queues[i], &limits);
 	}
 }
