@@ -52,7 +52,9 @@ struct link_job {
 	int outcome;
 	bool cancelling, forgotten, recycle;
 	pthread_t canceller;
-	int64_t progress_ms;
+	int64_t progress_ms; /* when the last word of it was put */
+	int progress_percent;
+	char *progress; /* kept for later, or NULL */
 	pthread_cond_t wake; /* emit, call, blob: something came; end: cancel returned */
 };
 
@@ -107,6 +109,7 @@ struct link_host {
 	unsigned threads_woken; /* of the idle threads: on their way */
 	int64_t mean_ns; /* of what handlers take, a moving average */
 	uint64_t numbers; /* of calls and blobs */
+	int64_t progress_at_ms; /* when kept words of progress are put; 0: there are none */
 	struct link_waiter *waiters;
 	pthread_cond_t work, quiet; /* quiet: running or unsettled fell */
 	pthread_t *threads;
@@ -123,6 +126,12 @@ void link_put_json(struct link_host *h, uint8_t type, const struct text *json);
 void link_wake(struct link_host *h); /* the I/O thread writes soon */
 void link_flush(struct link_host *h); /* now, on this thread, as far as it goes */
 int64_t link_now_ms(void); /* monotonic */
+
+/* link_progress.c; all with the lock held */
+void link_progress_say(struct link_job *j, int percent, const char *message, size_t size);
+void link_progress_forget(struct link_job *j);
+int link_progress_wait_ms(const struct link_host *h, int otherwise); /* for poll: -1 is for ever */
+void link_progress_tell(struct link_host *h); /* what was kept and is due */
 
 /* link_job.c; all with the lock held */
 struct link_job *link_job_find(struct link_host *h, uint64_t id, uint64_t fence);

@@ -415,7 +415,7 @@ static int wait_ms(struct link_host *h, int64_t *retry_at)
 	int64_t now_ms = link_now_ms();
 
 	if (h->fd >= 0)
-		return link_jobs_wait(h) ? LOOK_MS : h->draining ? 100 : -1;
+		return link_progress_wait_ms(h, link_jobs_wait(h) ? LOOK_MS : h->draining ? 100 : -1);
 	if (now_ms >= *retry_at) {
 		try_connect(h);
 		h->retry_ms = h->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : h->retry_ms * 2;
@@ -452,6 +452,7 @@ void *link_io_run(void *host)
 		struct pollfd polls[3] = {{.fd = h->wake_fd, .events = POLLIN}, {.fd = h->signal_fd, .events = POLLIN}};
 		int timeout = wait_ms(h, &retry_at);
 
+		link_progress_tell(h);
 		if (h->fd >= 0 && io_write(h->fd, &h->out) < 0) {
 			disconnect(h);
 			continue;

@@ -71,6 +71,7 @@ static void recycle(struct link_host *h, struct link_job *j)
 	if (j->state == LINK_ENDED)
 		h->unsettled--;
 	forget_kept(j);
+	link_progress_forget(j);
 	attempt_reset(&j->a);
 	if (j->room > MEMORY_KEPT) {
 		free(j->memory);
@@ -85,6 +86,7 @@ static void recycle(struct link_host *h, struct link_job *j)
 static void free_job(struct link_job *j)
 {
 	forget_kept(j);
+	link_progress_forget(j);
 	attempt_fini(&j->a);
 	free(j->memory);
 	pthread_cond_destroy(&j->wake);

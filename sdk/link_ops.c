@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 100, OUT_MANY = 1 << 20 }; /* above OUT_MANY unsent bytes logs and progress are dropped */
+enum { OUT_MANY = 1 << 20 }; /* above OUT_MANY unsent bytes logs are dropped */
 
 struct link_result {
 	struct reeve_result base;
@@ -181,15 +181,9 @@ static int link_progress(struct reeve_job *job, int percent, const char *message
 {
 	struct link_job *j = of(job);
 	struct link_host *h = j->host;
-	int64_t now_ms = link_now_ms();
-	struct span text = {message, message ? cut(message, HOST_MESSAGE_MAX) : 0};
 
 	pthread_mutex_lock(&h->lock);
-	if ((percent == 100 || now_ms - j->progress_ms >= PROGRESS_MS) && stream_out_size(&h->out) < OUT_MANY) {
-		j->progress_ms = now_ms;
-		link_put_simple(h, FRAME_PROGRESS, j->a.number, j->a.fence, percent, text);
-		link_wake(h);
-	}
+	link_progress_say(j, percent, message, message ? cut(message, HOST_MESSAGE_MAX) : 0);
 	pthread_mutex_unlock(&h->lock);
 	return attempt_cancelled(job) ? REEVE_E_CANCELLED : REEVE_OK;
 }

@@ -549,6 +549,27 @@ static void a_handler_that_ignores_its_cancel_is_reported_after_the_grace(void *
 	assert_int_equal(f.stuck, 1);
 }
 
+static void who_is_ended_with_a_stuck_handler_has_done_nothing(void **state)
+{
+	struct instance *i = instance(0, 0);
+	struct job_error error = {"crashed", "ended", 1};
+	i->concurrency = 2;
+	uint64_t stuck = submit(1), innocent = submit(1);
+	start(f.given[0]);
+	start(f.given[1]);
+	queue_cancel(f.qs, stuck, f.now, NULL, NULL, NULL);
+	turn();
+	dispatch_tick(f.d, f.now += 5000);
+	assert_int_equal(f.stuck, 1);
+	i->state = INSTANCE_FAILED;
+	f.given[0]->events->lost(f.given[0], &error);
+	f.given[1]->events->lost(f.given[1], &error);
+	struct job *j = queues_find(f.qs, innocent);
+	assert_int_equal(j->state, JOB_PENDING);
+	assert_int_equal(j->attempts, 0);
+	assert_int_equal(j->crashes, 0);
+}
+
 static void an_item_frees_its_place_when_it_is_durable(void **state)
 {
 	instance(0, 0);
@@ -874,6 +895,7 @@ int main(void)
 		CASE(a_job_whose_instance_ends_before_its_cancellation_is_durable_is_cancelled),
 		CASE(a_handler_that_ends_at_its_deadline_has_timed_out),
 		CASE(a_handler_that_ignores_its_cancel_is_reported_after_the_grace),
+		CASE(who_is_ended_with_a_stuck_handler_has_done_nothing),
 		CASE(an_item_frees_its_place_when_it_is_durable),
 		CASE(items_of_a_job_that_must_wait_are_kept_until_it_may_go_on),
 		CASE(a_handler_that_a_stopping_worker_interrupts_is_no_attempt),

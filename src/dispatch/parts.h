@@ -52,6 +52,7 @@ struct seat {
 	 * so the next crash is its own, and the innocent do not end as dead letters with the guilty one. */
 	struct work *alone;
 	bool alone_waits; /* for the jobs before it to end; it is leased but not given */
+	bool blamed; /* one of its handlers is stuck: should the instance end for that, the others did nothing */
 	bool measured;
 	int64_t
 		mean_us; /* of its handlers' times, a moving average: in whole milliseconds each, so short ones count as 0 */

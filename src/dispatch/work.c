@@ -256,9 +256,9 @@ static void on_lost(struct delivery *x, const struct job_error *error)
 	struct dispatch *d = w->dispatch;
 	struct job *j = w->job;
 	struct call *c = w->call;
-	bool started = x->started && error;
+	bool started = x->started && error, blamed = w->seat->blamed;
 	scoped(buf_fini) struct buf log = {0};
-	if (j && started && d->calls.last_lines)
+	if (j && started && !blamed && d->calls.last_lines)
 		d->calls.last_lines(d->calls.context, w->seat->instance, &log);
 	if (d->giving == w)
 		seat_refused(d, w->seat);
@@ -267,7 +267,7 @@ static void on_lost(struct delivery *x, const struct job_error *error)
 	w->job = NULL;
 	w->call = NULL;
 	w->seat = NULL;
-	if (j && started)
+	if (j && started && !blamed)
 		queue_crashed(d->queues, x->id, x->fence, error, buf_bytes(&log), dispatch_now(d), NULL);
 	else if (j)
 		job_release(j, dispatch_now(d));
@@ -496,6 +496,7 @@ void work_give_up(struct work *w)
 {
 	struct dispatch *d = w->dispatch;
 	char why[160];
+	w->seat->blamed = true;
 	snprintf(why, sizeof why, "a handler of %s did not end within %d ms after it was cancelled", w->route->name,
 		DISPATCH_GRACE_MS);
 	d->calls.stuck(d->calls.context, w->seat->instance, &w->d, why);

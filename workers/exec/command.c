@@ -24,12 +24,14 @@ struct run { /* one command under way */
 	const struct command *command;
 	char mark[64];
 	pid_t pid;
-	int pidfd, wake, in, out[2], err[2];
+	int pidfd, wake, in, out[2], err[2], progress[2];
 	char *output; /* COMMAND_OUTPUT_MAX + 1 */
 	size_t output_n;
 	bool output_too_long;
 	char last[COMMAND_MESSAGE_MAX + 1]; /* of stderr */
 	size_t last_n;
+	char line[COMMAND_MESSAGE_MAX]; /* of progress, as far as it has come */
+	size_t line_n;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -84,12 +86,12 @@ static char *entry(const char *name, const char *value)
 static char **environment(const struct run *r)
 {
 	static const char *const hidden[] = {"REEVE_LINK=", "REEVE_TOKEN=", "REEVE_TOKEN_FILE=", "REEVE_EXEC_FILE=",
-		"REEVE_JOB_ID=", "REEVE_ATTEMPT=", "REEVE_CAPABILITY=", "REEVE_SCRATCH=", "TRACEPARENT="};
+		"REEVE_JOB_ID=", "REEVE_ATTEMPT=", "REEVE_CAPABILITY=", "REEVE_SCRATCH=", "REEVE_PROGRESS_FD=", "TRACEPARENT="};
 	char attempt[16];
 	size_t n = 0, kept = 0;
 	while (environ[n])
 		n++;
-	char **all = calloc(n + 7, sizeof *all);
+	char **all = calloc(n + 8, sizeof *all);
 	if (!all)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
@@ -104,6 +106,7 @@ static char **environment(const struct run *r)
 	all[kept++] = entry("REEVE_ATTEMPT", attempt);
 	all[kept++] = entry("REEVE_CAPABILITY", r->command->capability);
 	all[kept++] = entry("REEVE_SCRATCH", reeve_scratch(r->job));
+	all[kept++] = strdup("REEVE_PROGRESS_FD=3");
 	if (*reeve_traceparent(r->job))
 		all[kept++] = entry("TRACEPARENT", reeve_traceparent(r->job));
 	all[kept] = strdup(r->mark);
@@ -122,6 +125,7 @@ static int spawn(struct run *r, char **env)
 	posix_spawn_file_actions_adddup2(&actions, r->in, 0);
 	posix_spawn_file_actions_adddup2(&actions, r->out[1], 1);
 	posix_spawn_file_actions_adddup2(&actions, r->err[1], 2);
+	posix_spawn_file_actions_adddup2(&actions, r->progress[1], 3);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -140,10 +144,12 @@ static int start(struct run *r)
 	r->output = malloc(COMMAND_OUTPUT_MAX + 1);
 	if (r->in < 0)
 		return EIO;
-	if (r->wake < 0 || !r->output || pipe2(r->out, O_CLOEXEC) < 0 || pipe2(r->err, O_CLOEXEC) < 0)
+	if (r->wake < 0 || !r->output || pipe2(r->out, O_CLOEXEC) < 0 || pipe2(r->err, O_CLOEXEC) < 0 ||
+		pipe2(r->progress, O_CLOEXEC) < 0)
 		return errno ? errno : ENOMEM;
 	fcntl(r->out[0], F_SETFL, O_NONBLOCK);
 	fcntl(r->err[0], F_SETFL, O_NONBLOCK);
+	fcntl(r->progress[0], F_SETFL, O_NONBLOCK);
 	char **env = environment(r);
 	int bad = env ? spawn(r, env) : ENOMEM;
 	for (char **e = env; e && *e; e++)
@@ -151,6 +157,7 @@ static int start(struct run *r)
 	free(env);
 	shut(&r->out[1]);
 	shut(&r->err[1]);
+	shut(&r->progress[1]);
 	if (bad == 0)
 		r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
 	return bad;
@@ -202,21 +209,51 @@ static void take_errors(struct run *r)
 	}
 }
 
+/* "40 a message": a number from 0 to 100, and what may stand behind it. Other lines are skipped. */
+static void tell_progress(struct run *r)
+{
+	char *message;
+	r->line[r->line_n] = 0;
+	long percent = strtol(r->line, &message, 10);
+	if (message > r->line && percent >= 0 && percent <= 100)
+		reeve_progress(r->job, (int)percent, message + (*message == ' '));
+	r->line_n = 0;
+}
+
+static void take_progress(struct run *r)
+{
+	char text[512];
+	for (;;) {
+		ssize_t n = read(r->progress[0], text, sizeof text);
+		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+			shut(&r->progress[0]);
+		if (n <= 0)
+			return;
+		for (ssize_t i = 0; i < n; i++)
+			if (text[i] == '\n')
+				tell_progress(r);
+			else if (r->line_n < sizeof r->line - 1)
+				r->line[r->line_n++] = text[i];
+	}
+}
+
 /* Until it exits. False: it has to be ended. */
 static bool watch(struct run *r)
 {
 	for (;;) {
-		struct pollfd all[] = {
-			{r->pidfd, POLLIN, 0}, {r->wake, POLLIN, 0}, {r->out[0], POLLIN, 0}, {r->err[0], POLLIN, 0}};
+		struct pollfd all[] = {{r->pidfd, POLLIN, 0}, {r->wake, POLLIN, 0}, {r->out[0], POLLIN, 0},
+			{r->err[0], POLLIN, 0}, {r->progress[0], POLLIN, 0}};
 		int64_t left = reeve_remaining_ms(r->job);
 		if (reeve_cancelled(r->job) || left <= 0)
 			return false;
-		if (poll(all, 4, left > 3600000 ? 3600000 : (int)left) < 0 && errno != EINTR)
+		if (poll(all, 5, left > 3600000 ? 3600000 : (int)left) < 0 && errno != EINTR)
 			return false;
 		if (r->out[0] >= 0)
 			take_output(r);
 		if (r->err[0] >= 0)
 			take_errors(r);
+		if (r->progress[0] >= 0)
+			take_progress(r);
 		if (all[0].revents)
 			return true;
 	}
@@ -302,12 +339,19 @@ static int run(struct run *r)
 
 int command_run(const struct command *c, struct reeve_job *job)
 {
-	struct run r = {.command = c, .job = job, .pidfd = -1, .wake = -1, .in = -1, .out = {-1, -1}, .err = {-1, -1}};
+	struct run r = {.command = c,
+		.job = job,
+		.pidfd = -1,
+		.wake = -1,
+		.in = -1,
+		.out = {-1, -1},
+		.err = {-1, -1},
+		.progress = {-1, -1}};
 	errno = 0;
 	enlist(&r);
 	int code = run(&r);
 	delist(&r);
-	int *fds[] = {&r.pidfd, &r.wake, &r.in, &r.out[0], &r.out[1], &r.err[0], &r.err[1]};
+	int *fds[] = {&r.pidfd, &r.wake, &r.in, &r.out[0], &r.out[1], &r.err[0], &r.err[1], &r.progress[0], &r.progress[1]};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		shut(fds[i]);
 	free(r.output);

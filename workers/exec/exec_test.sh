@@ -66,6 +66,10 @@ commands '["sh", "-c", "echo \\\"$REEVE_CAPABILITY $REEVE_ATTEMPT ${REEVE_JOB_ID
 run </dev/null
 [ "$(cat "$dir/out")" = '"test.run 1 id hidden"' ] && ok the_job_is_told_in_the_environment || not_ok the_job_is_told_in_the_environment
 
+commands '["sh", "-c", "echo 40 half of it >&3; echo nonsense >&$REEVE_PROGRESS_FD; printf 70 >&3; echo >&3; echo 1"]'
+run </dev/null
+[ "$status" = 0 ] && [ "$(cat "$dir/out")" = 1 ] && ok a_command_has_descriptor_3_for_its_progress || not_ok a_command_has_descriptor_3_for_its_progress
+
 commands '["head", "-c", "2000000", "/dev/zero"]'
 run </dev/null
 [ "$status" = 1 ] && grep -q '"output_too_large"' "$dir/err" && ok too_much_output_fails || not_ok too_much_output_fails

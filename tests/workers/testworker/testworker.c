@@ -79,6 +79,14 @@ static int sleep_handler(void *state, struct reeve_job *job)
 	return reeve_reply(job, text, strlen(text));
 }
 
+/* {"ms":n}: until then, whoever may want it to end. */
+static int deaf(void *state, struct reeve_job *job)
+{
+	for (long slept = 0, ms = find_number(job, "ms", 100); slept < ms; slept += 5)
+		pause_ms(5);
+	return reeve_reply(job, "\"deaf\"", 6);
+}
+
 /* {"code":"X","retryable":0|1,"message":"…","until":n}: fails; with `until`, the n-th attempt succeeds. */
 static int fail(void *state, struct reeve_job *job)
 {
@@ -290,6 +298,7 @@ static const char *const tags[] = {"testing", NULL};
 
 CAPABILITY(c_echo, "echo", echo, .flags = REEVE_IDEMPOTENT);
 CAPABILITY(c_sleep, "sleep", sleep_handler);
+CAPABILITY(c_deaf, "deaf", deaf);
 CAPABILITY(c_fail, "fail", fail,
 	.errors = "[{\"code\":\"TEST_FAILED\",\"description\":\"It was asked to.\",\"retryable\":false}]");
 CAPABILITY(c_crash, "crash", crash);
@@ -304,8 +313,8 @@ CAPABILITY(c_config, "config", config);
 CAPABILITY(c_scratch, "scratch", scratch);
 CAPABILITY(c_about, "about", about);
 
-static const struct reeve_capability *const capabilities[] = {&c_echo, &c_sleep, &c_fail, &c_crash, &c_emit, &c_call,
-	&c_serial, &c_pending, &c_blob, &c_big, &c_binary, &c_config, &c_scratch, &c_about, NULL};
+static const struct reeve_capability *const capabilities[] = {&c_echo, &c_sleep, &c_deaf, &c_fail, &c_crash, &c_emit,
+	&c_call, &c_serial, &c_pending, &c_blob, &c_big, &c_binary, &c_config, &c_scratch, &c_about, NULL};
 
 static int start(struct reeve_instance *self, void **out)
 {
