@@ -83,9 +83,18 @@ enum errcode blobs_open(const char *directory, uint64_t max_bytes, struct blobs 
 	if (code)
 		return code;
 	empty_directory(temporary);
+	code = blobs_open_only(directory, out, e);
+	if (!code)
+		(*out)->max_bytes = max_bytes;
+	return code;
+}
+
+enum errcode blobs_open_only(const char *directory, struct blobs **out, struct err *e)
+{
+	if (strlen(directory) > PATH_MAX - 100)
+		return err_set(e, E_TOO_LARGE, "blob directory: its path is longer than %d bytes", PATH_MAX - 100);
 	struct blobs *b = NEW(struct blobs);
 	b->directory = mem_text(directory);
-	b->max_bytes = max_bytes;
 	pthread_mutex_init(&b->lock, NULL);
 	*out = b;
 	return E_OK;

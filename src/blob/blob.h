@@ -18,6 +18,8 @@
 struct blobs; /* the directory; thread-safe */
 
 enum errcode blobs_open(const char *directory, uint64_t max_bytes, struct blobs **out, struct err *e);
+enum errcode blobs_open_only(
+	const char *directory, struct blobs **out, struct err *e); /* to read: nothing is made or removed */
 void blobs_close(struct blobs *b);
 
 /* Streaming write, any one thread at a time. */

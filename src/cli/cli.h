@@ -73,6 +73,8 @@ int client_get_patiently(const char *path, struct reply *r); /* for who follows 
 int client_post_patiently(const char *path, struct bytes body, struct reply *r); /* for what may be said twice */
 int client_upload(const char *file, char **blob, bool progress); /* "-" is stdin; *blob is the caller's */
 int client_download(const char *path, const char *file); /* "-" is stdout; written by tmp and rename */
+/* The same for what is its owner's alone (0600), on the disk when it returns, and with a bar. */
+int client_save(const char *path, const char *file, const char *label);
 /* Sends a file ("-": stdin) as NDJSON, with a progress bar; gives the answer's lines, as client_follow. */
 int client_send_lines(
 	const char *path, const char *file, bool (*line)(void *context, struct bytes line), void *context);
@@ -99,8 +101,13 @@ char *ago(const json_t *time); /* "3m" since an RFC 3339 string; the caller's */
 void progress_show(const char *label, uint64_t done, uint64_t total, const char *note); /* total 0: unknown */
 void progress_end(void);
 
-/* engine.c: runs reeve-engine; its stdout goes to `out`, or to ours when that is NULL. Its exit code */
-int engine_run(char *const argv[], struct buf *out);
+/* engine.c */
+#define DEFAULT_CONFIG "/etc/reeve/reeve.yaml"
+/* Runs reeve-engine; each line of its stdout goes to `line`, or to ours when that is NULL. Its exit code */
+int engine_run(char *const argv[], void (*line)(void *context, char *line), void *context);
+const char *engine_config(const struct args *a); /* --config, or the default where it is there, or NULL */
+/* Appends --config, --data-dir and --socket, as they were given to the command, to argv at n; the new n. 6 places at most. */
+int engine_add_places(const struct args *a, char **argv, int n);
 
 /* limits.c */
 int limits_change(const struct args *a, const char *path); /* PATCH, or with --reset DELETE, as its options say */
@@ -116,7 +123,8 @@ int complain(int code, const char *format, ...)
 
 extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[],
 	namespace_commands[], dead_commands[], callback_commands[], pipeline_commands[], run_commands[],
-	schedule_commands[], blob_commands[], claim_commands[], config_commands[], help_commands[], completion_commands[];
+	schedule_commands[], blob_commands[], claim_commands[], config_commands[], upkeep_commands[], help_commands[],
+	completion_commands[];
 void print_help(const char *noun); /* cmd_help.c; NULL: everything */
 void print_command_help(const struct command *c);
 int claim_run(const struct args *a); /* claim_run.c */

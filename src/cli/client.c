@@ -3,10 +3,12 @@
 #include "base/mem.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -322,7 +324,19 @@ struct download {
 	FILE *file;
 	CURL *curl;
 	struct buf problem;
+	const char *label; /* of the bar, or NULL */
+	uint64_t done, total;
 };
+
+/* "X-Estimated-Length: n" of an answer that is made as it is sent. */
+static size_t read_header(char *data, size_t size, size_t n, void *context)
+{
+	static const char name[] = "x-estimated-length:";
+	struct download *d = context;
+	if (size * n > sizeof name && strncasecmp(data, name, sizeof name - 1) == 0)
+		d->total = strtoull(data + sizeof name - 1, NULL, 10);
+	return size * n;
+}
 
 static size_t write_piece(char *data, size_t size, size_t n, void *context)
 {
@@ -331,23 +345,39 @@ static size_t write_piece(char *data, size_t size, size_t n, void *context)
 	curl_easy_getinfo(d->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status >= 400)
 		return keep_body(data, size, n, &d->problem);
+	d->done += size * n;
+	if (d->label)
+		progress_show(d->label, d->done, d->total, NULL);
 	return fwrite(data, 1, size * n, d->file);
 }
 
-int client_download(const char *path, const char *file)
+static FILE *create(const char *path, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	return fd >= 0 ? fdopen(fd, "wb") : NULL;
+}
+
+static int download(const char *path, const char *file, const char *label)
 {
 	bool to_stdout = strcmp(file, "-") == 0;
 	scoped(buf_fini) struct buf temporary = {0};
 	buf_format(&temporary, "%s.part", file);
-	struct download d = {.file = to_stdout ? stdout : fopen(temporary.data, "wb"), .curl = open_request("GET", path)};
+	if (label)
+		unlink(temporary.data); /* an older one may be open to others */
+	struct download d = {.file = to_stdout ? stdout : create(temporary.data, label ? 0600 : 0666),
+		.curl = open_request("GET", path),
+		.label = label};
 	if (!d.file) {
 		curl_easy_cleanup(d.curl);
 		return complain(EXIT_FAILED, "%s: %m", temporary.data);
 	}
 	curl_easy_setopt(d.curl, CURLOPT_WRITEFUNCTION, write_piece);
 	curl_easy_setopt(d.curl, CURLOPT_WRITEDATA, &d);
+	curl_easy_setopt(d.curl, CURLOPT_HEADERFUNCTION, read_header);
+	curl_easy_setopt(d.curl, CURLOPT_HEADERDATA, &d);
 	CURLcode code = curl_easy_perform(d.curl);
-	bool written = fflush(d.file) == 0;
+	progress_end();
+	bool written = fflush(d.file) == 0 && (!label || to_stdout || fsync(fileno(d.file)) == 0);
 	if (!to_stdout)
 		written = fclose(d.file) == 0 && written;
 	struct reply r = {.body = d.problem};
@@ -362,6 +392,16 @@ int client_download(const char *path, const char *file)
 	else if (rename(temporary.data, file) != 0)
 		result = complain(EXIT_FAILED, "%s: %m", file);
 	return result;
+}
+
+int client_download(const char *path, const char *file)
+{
+	return download(path, file, NULL);
+}
+
+int client_save(const char *path, const char *file, const char *label)
+{
+	return download(path, file, label);
 }
 
 int client_follow(const char *path, bool (*line)(void *, struct bytes), void *context)

@@ -5,7 +5,7 @@
 
 static int config_check(const struct args *a)
 {
-	int code = engine_run((char *[]){"reeve-engine", "--check", "--config", (char *)a->operands[0], NULL}, NULL);
+	int code = engine_run((char *[]){"reeve-engine", "--check", "--config", (char *)a->operands[0], NULL}, NULL, NULL);
 	if (!code && a->json)
 		printf("{\"valid\": true}\n");
 	else if (!code)
@@ -15,7 +15,7 @@ static int config_check(const struct args *a)
 
 static int config_schema(const struct args *a)
 {
-	return engine_run((char *[]){"reeve-engine", "--schema", NULL}, NULL);
+	return engine_run((char *[]){"reeve-engine", "--schema", NULL}, NULL, NULL);
 }
 
 const struct command config_commands[] = {

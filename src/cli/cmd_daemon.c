@@ -19,8 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READY_LIMIT_S  120
-#define DEFAULT_CONFIG "/etc/reeve/reeve.yaml"
+#define READY_LIMIT_S 120
 
 static const struct option_spec up_options[] = {
 	{"config", 'c', "FILE", "the configuration (default " DEFAULT_CONFIG ", when it is there)"},
@@ -36,27 +35,21 @@ struct places { /* as flags, environment and configuration say together: the eng
 	char *data_dir, *socket;
 };
 
+/* The data directory, then the socket. */
+static void take_place(void *context, char *line)
+{
+	struct places *p = context;
+	*(p->data_dir ? &p->socket : &p->data_dir) = mem_text(line);
+}
+
 static int find_places(const struct args *a, struct places *p)
 {
-	static struct buf text;
 	char *argv[10] = {"reeve-engine", "--where"};
-	int n = 2;
-	p->config = arg_option(a, "config");
-	if (!p->config && access(DEFAULT_CONFIG, R_OK) == 0)
-		p->config = DEFAULT_CONFIG;
-	const char *const pairs[][2] = {
-		{"--config", p->config}, {"--data-dir", arg_option(a, "data-dir")}, {"--socket", client_socket}};
-	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		if (!pairs[i][1])
-			continue;
-		argv[n++] = (char *)pairs[i][0];
-		argv[n++] = (char *)pairs[i][1];
-	}
-	int code = engine_run(argv, &text);
+	engine_add_places(a, argv, 2);
+	*p = (struct places){.config = engine_config(a)};
+	int code = engine_run(argv, take_place, p);
 	if (code)
 		return code;
-	p->data_dir = strtok(text.data, "\n");
-	p->socket = strtok(NULL, "\n");
 	return p->socket ? EXIT_OK : complain(EXIT_FAILED, "reeve-engine --where answers without a socket");
 }
 

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,29 +23,54 @@ static void exec_engine(char *const argv[], int out)
 	_exit(127);
 }
 
-static void read_all(int fd, struct buf *out)
+static void read_lines(int fd, void (*line)(void *context, char *line), void *context)
 {
-	for (ssize_t n; (n = read(fd, buf_reserve(out, 4096), 4096)) > 0;)
-		out->size += (size_t)n;
-	buf_add(out, "", 0); /* a NUL behind it */
+	FILE *f = fdopen(fd, "r");
+	char *text = NULL;
+	size_t room = 0;
+	for (ssize_t n; f && (n = getline(&text, &room, f)) > 0;) {
+		text[strcspn(text, "\n")] = 0;
+		line(context, text);
+	}
+	free(text);
+	if (f)
+		fclose(f);
 }
 
-int engine_run(char *const argv[], struct buf *out)
+int engine_run(char *const argv[], void (*line)(void *context, char *line), void *context)
 {
 	int ends[2] = {-1, -1}, status;
-	if (out && pipe2(ends, O_CLOEXEC) != 0)
+	if (line && pipe2(ends, O_CLOEXEC) != 0)
 		return complain(EXIT_FAILED, "pipe: %m");
 	pid_t child = fork();
 	if (child == 0)
 		exec_engine(argv, ends[1]);
-	if (out) {
+	if (line) {
 		close(ends[1]);
-		read_all(ends[0], out);
-		close(ends[0]);
+		read_lines(ends[0], line, context);
 	}
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return complain(EXIT_FAILED, "reeve-engine: %m");
 	if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
 		return complain(EXIT_FAILED, "reeve-engine cannot be run: it is not in %s", program_directory);
 	return WEXITSTATUS(status);
+}
+
+const char *engine_config(const struct args *a)
+{
+	const char *given = arg_option(a, "config");
+	return given ? given : access(DEFAULT_CONFIG, R_OK) == 0 ? DEFAULT_CONFIG : NULL;
+}
+
+int engine_add_places(const struct args *a, char **argv, int n)
+{
+	const char *const pairs[][2] = {
+		{"--config", engine_config(a)}, {"--data-dir", arg_option(a, "data-dir")}, {"--socket", client_socket}};
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (!pairs[i][1])
+			continue;
+		argv[n++] = (char *)pairs[i][0];
+		argv[n++] = (char *)pairs[i][1];
+	}
+	return n;
 }

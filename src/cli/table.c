@@ -65,7 +65,8 @@ static const char *colour_of(const char *cell)
 	static const struct {
 		const char *word, *colour;
 	} colours[] = {{"running", "\033[32m"}, {"completed", "\033[32m"}, {"failed", "\033[31m"},
-		{"cancelled", "\033[33m"}, {"stopped", "\033[33m"}, {"processing", "\033[36m"}, {"starting", "\033[36m"}};
+		{"cancelled", "\033[33m"}, {"stopped", "\033[33m"}, {"processing", "\033[36m"}, {"starting", "\033[36m"},
+		{"ok", "\033[32m"}, {"repaired", "\033[32m"}, {"warning", "\033[33m"}, {"error", "\033[31m"}};
 	for (size_t i = 0; i < ARRAY_SIZE(colours); i++)
 		if (strcmp(cell, colours[i].word) == 0)
 			return colours[i].colour;

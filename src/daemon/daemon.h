@@ -4,6 +4,7 @@
  *   settings.c   the configuration file             workers.c    declarations: from the file, at run time, reload
  *   recovery.c   what an earlier engine left        clients.c    clients of the link
  *   schedules.c  what a schedule makes              callbacks.c  to the sender and back
+ *   offline.c    restore, doctor
  *   clock.c      timers: ticks and wake-ups         stop.c       draining to the end */
 #pragma once
 #include "api/api.h"
@@ -125,3 +126,7 @@ enum errcode clients_open(struct daemon *d, struct err *e);
 /* stop.c */
 void stop_begin(struct daemon *d, int exit_code);
 void stop_check(struct daemon *d); /* ends the loop when nothing is left */
+
+/* offline.c: without an engine that runs; each prints lines of JSON and gives the exit code */
+int offline_restore(const struct daemon *d);
+int offline_doctor(const struct daemon *d);

@@ -101,6 +101,10 @@ int main(int argc, char **argv)
 	int exit_code = EXIT_SUCCESS;
 	if (d.options.where)
 		printf("%s\n%s\n", d.settings->data_dir, d.settings->socket);
+	else if (d.options.restore)
+		exit_code = offline_restore(&d);
+	else if (d.options.doctor)
+		exit_code = offline_doctor(&d);
 	else if (!d.options.check)
 		return run(&d);
 	else if (check_workers(&d, &e) != E_OK)

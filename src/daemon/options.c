@@ -13,6 +13,8 @@ void options_help(void)
 		   "Usage: reeve-engine [--config FILE] [--data-dir DIR] [--socket PATH]\n"
 		   "       reeve-engine --check --config FILE    errors as file:line:column\n"
 		   "       reeve-engine --where [as above]       the data directory and the socket, a line each\n"
+		   "       reeve-engine --restore FILE [--force] a backup into the data directory\n"
+		   "       reeve-engine --doctor [--repair]      checks the data directory\n"
 		   "       reeve-engine --schema                 the configuration's JSON Schema\n");
 }
 
@@ -39,8 +41,10 @@ enum errcode options_read(int argc, char **argv, struct options *out, struct err
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
 		{"data-dir", required_argument, NULL, 'd'}, {"socket", required_argument, NULL, 's'},
-		{"check", no_argument, NULL, 'k'}, {"where", no_argument, NULL, 'w'}, {"schema", no_argument, NULL, 'S'},
-		{"version", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"restore", required_argument, NULL, 'r'}, {"force", no_argument, NULL, 'f'},
+		{"doctor", no_argument, NULL, 'D'}, {"repair", no_argument, NULL, 'R'}, {"check", no_argument, NULL, 'k'},
+		{"where", no_argument, NULL, 'w'}, {"schema", no_argument, NULL, 'S'}, {"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	const char *socket = getenv("REEVE_SOCKET");
 	enum errcode code =
 		socket ? fits(snprintf(out->socket, sizeof out->socket, "%s", socket), 108, "REEVE_SOCKET", e) : E_OK;
@@ -54,6 +58,18 @@ enum errcode options_read(int argc, char **argv, struct options *out, struct err
 			break;
 		case 's': /* 108 bytes is what a Unix socket's address holds (unix(7)) */
 			code = fits(snprintf(out->socket, sizeof out->socket, "%s", optarg), 108, "--socket", e);
+			break;
+		case 'r':
+			out->restore = optarg;
+			break;
+		case 'f':
+			out->force = true;
+			break;
+		case 'D':
+			out->doctor = true;
+			break;
+		case 'R':
+			out->repair = true;
 			break;
 		case 'k':
 			out->check = true;

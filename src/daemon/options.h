@@ -9,6 +9,9 @@ struct options {
 	const char *config; /* NULL: none; then an empty configuration */
 	char data_dir[PATH_MAX]; /* absolute; "": the file may say, else the default */
 	char socket[256]; /* "": the same */
+	const char *restore; /* a backup's file; NULL: none */
+	bool force; /* with it: replace what is there */
+	bool doctor, repair;
 	bool check, schema, where, version, help;
 };
 

@@ -160,6 +160,12 @@ struct loop;
 enum errcode store_sqlite_open(struct loop *loop, const char *directory, struct store **out, struct err *e);
 /* The same, without a loop; the epoch is at least `epoch`. */
 enum errcode store_sqlite_open_at(const char *directory, uint64_t epoch, struct store **out, struct err *e);
+/* A look at a file that may be in use: takes no lock and no epoch, changes nothing. *format is *ours, or an older one whose tables are not
+ * all there. E_NOT_FOUND: there is none. E_INVALID: no store. E_STATE: of a newer format. */
+enum errcode store_sqlite_inspect(
+	const char *directory, int *format, int *ours, struct store_reader **out, struct err *e);
+/* Of such a reader: are all pages and rows as SQLite wants them? E_INVALID with the first complaint. */
+enum errcode store_sqlite_integrity(struct store_reader *r, struct err *e);
 enum errcode store_memory_open(struct loop *loop, struct store **out, struct err *e);
 
 /* Another handle on the same rows with the next epoch: a restart, or another node that takes over. The rows live until the
