@@ -92,6 +92,7 @@ struct job_filter {
 bool job_filter_read(struct http_request *r, int64_t now_ms, struct job_filter *out); /* false: it is answered */
 bool job_filter_fits(const struct job_filter *f, const struct job_view *v); /* any thread */
 void job_filter_fini(struct job_filter *f);
+void api_queue_stats(void *context, struct http_request *r); /* GET /queue-stats; queue_stats.c */
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
 void api_move_job(void *context, struct http_request *r); /* PATCH /v1/jobs/{job_id}; job_move.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
@@ -157,6 +158,8 @@ void api_answered(void *api, const struct http_route *route, int status, uint64_
 
 /* What happened, told by the wiring: becomes events. happened.c */
 void api_job_ended(struct api *a, const struct job *j, const struct job_outcome *o);
+void api_job_pending(struct api *a, const struct job *j);
+void api_job_started(struct api *a, const struct job *j);
 void api_job_progress(struct api *a, const struct job *j, int percent, struct bytes message);
 void api_claim_expired(struct api *a, const struct claim_view *v, struct bytes why);
 void api_instance_changed(struct api *a, const struct instance *i);

@@ -17,6 +17,28 @@ void api_job_ended(struct api *a, const struct job *j, const struct job_outcome 
 			.message = o->end == END_COMPLETED ? (struct bytes){NULL, 0} : bytes_of(o->error.message)});
 }
 
+static void publish_minor(struct api *a, const struct job *j, const char *type, int attempt)
+{
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = type,
+			.job_id = j->id,
+			.run_id = j->run_id,
+			.namespace = queue_namespace(j->queue),
+			.capability = queue_capability(j->queue),
+			.attempt = attempt,
+			.minor = true});
+}
+
+void api_job_pending(struct api *a, const struct job *j)
+{
+	publish_minor(a, j, "job.pending", 0);
+}
+
+void api_job_started(struct api *a, const struct job *j)
+{
+	publish_minor(a, j, "job.processing", j->attempts);
+}
+
 void api_job_progress(struct api *a, const struct job *j, int percent, struct bytes message)
 {
 	event_publish(a->events, loop_now_ms(a->loop),

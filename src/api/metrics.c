@@ -38,7 +38,7 @@ static void set_one(struct api *a, enum metric_type type, const char *name, cons
 
 struct of_queues {
 	struct metric_family *jobs, *age, *paused, *completed, *failed, *crashed, *duplicates, *repeated, *fenced, *keys,
-		*blocked;
+		*blocked, *pruned;
 	int64_t now_ms;
 };
 
@@ -66,6 +66,7 @@ static void set_queue(void *context, struct queue *q)
 	metric_set(metrics_get(f->duplicates, labels), (double)i.duplicates_total);
 	metric_set(metrics_get(f->repeated, labels), (double)i.repeated_total);
 	metric_set(metrics_get(f->fenced, labels), (double)i.fenced_total);
+	metric_set(metrics_get(f->pruned, labels), (double)i.dead_pruned_total);
 	metric_set(metrics_get(f->keys, labels), (double)i.keys);
 	labels[2] = bytes_of(queue_block_word(i.blocked));
 	if (i.blocked)
@@ -87,6 +88,8 @@ static void set_queues(struct api *a)
 		"Items whose key was known: an attempt that was made again.", by);
 	f.repeated = fresh(a, METRIC_COUNTER, "reeve_jobs_repeated_total",
 		"Attempts that began after the lease of the one before was lost.", by);
+	f.pruned = fresh(a, METRIC_COUNTER, "reeve_dead_pruned_total",
+		"Dead letters that went for their age, or because their queue had too many.", by);
 	f.fenced = fresh(
 		a, METRIC_COUNTER, "reeve_jobs_fenced_total", "Completions that came when the lease had been taken back.", by);
 	f.keys = fresh(a, METRIC_GAUGE, "reeve_queue_keys", "Keys that have a live job.", by);

@@ -28,6 +28,13 @@ static void resume_all(void *context, struct http_request *r);
 
 const struct http_route queue_routes[] = {
 	{.method = "GET",
+		.path = "/queue-stats",
+		.handle = api_queue_stats,
+		.summary = "Depth and consumers of every queue, in the shape that others expect",
+		.doc = "\"responses\":{\"200\":{\"description\":\"queues\",\"content\":{\"application/"
+			   "json\":{\"schema\":{\"$ref\":\"#/"
+			   "components/schemas/QueueStats\"}}}}}"},
+	{.method = "GET",
 		.path = "/v1/queues",
 		.handle = list_queues,
 		.summary = "Depth of every queue, the age of its oldest job, and what holds it back",

@@ -18,27 +18,23 @@
 
 #define DURATION(about) "{\"type\":\"string\",\"format\":\"duration\",\"description\":\"" about "\"}"
 #define COUNT(about)	"{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"description\":\"" about "\"}"
-#define LIMITS                                                                                                                                   \
-	"\"timeout\":" DURATION("of one attempt; 15m") ",\"max_attempts\":" COUNT("after so many it is a dead letter; 3") ",\"max_crashes\":" COUNT( \
-		"after so many deaths of its worker, too; "                                                                                              \
-		"3") ",\"retry_delay\":" DURATION("wait "                                                                                                \
-										  "after "                                                                                               \
-										  "the "                                                                                                 \
-										  "first "                                                                                               \
-										  "failure,"                                                                                             \
-										  " doubled"                                                                                             \
-										  " each "                                                                                               \
-										  "time; "                                                                                               \
-										  "1s") ","                                                                                              \
-												"\""                                                                                             \
-												"re"                                                                                             \
-												"tr"                                                                                             \
-												"y_"                                                                                             \
-												"ca"                                                                                             \
-												"p"                                                                                              \
-												"\""                                                                                             \
-												":" DURATION("the longest wait; 5m") ",\"keep_results\":" DURATION(                              \
-													"how long a result can be asked for; 7d")
+/* clang-format off */
+#define LIMITS                                                                                                         \
+	"\"timeout\":" DURATION("of one attempt; 15m") ","                                                                 \
+	"\"max_attempts\":" COUNT("after so many it is a dead letter; 3") ","                                              \
+	"\"max_crashes\":" COUNT("after so many deaths of its worker, too; 3") ","                                         \
+	"\"retry_delay\":" DURATION("wait after the first failure, doubled each time; 1s") ","                             \
+	"\"retry_cap\":" DURATION("the longest wait; 5m") ","                                                              \
+	"\"keep_results\":" DURATION("how long a result can be asked for; 7d") ","                                         \
+	"\"keep_dead\":" DURATION("how long a dead letter is kept; 0s is for ever; 180d") ","                              \
+	"\"max_dead\":" NUMBER("integer", "0", "50000000", "dead letters that are kept, the newest; 0 is any number; 1000000") "," \
+	OTHER_NAMES
+/* As the system has them that Reeve replaces. */
+#define OTHER_NAMES                                                                                                    \
+	"\"max_retries\":" COUNT("another name of max_attempts") ","                                                       \
+	"\"job_timeout\":" DURATION("another name of timeout") ","                                                         \
+	"\"max_concurrent_jobs\":" NUMBER("integer", "1", "1000000", "another name of limits.concurrency")
+/* clang-format on */
 
 #define OBJECT(about, properties)                                                                                      \
 	"{\"type\":\"object\",\"additionalProperties\":false,\"description\":\"" about "\",\"properties\":{" properties "}}"
@@ -129,20 +125,31 @@ static enum errcode read_flow(
 {
 	char place[96] = "", pointer[192];
 	struct err why;
-	const json_t *limits = member(object, "limits");
+	const json_t *limits = member(object, "limits"), *other = member(object, "max_concurrent_jobs");
+	if (other)
+		out->all.concurrency = (unsigned)json_integer_value(other);
 	if (!limits || flow_limits_read(limits, out, place, &why) == E_OK)
 		return E_OK;
 	snprintf(pointer, sizeof pointer, "%s/limits%s", at, place);
 	return config_error(c, pointer, e, "%s", why.text);
 }
 
+static void read_int(const json_t *object, const char *name, int *n)
+{
+	if (member(object, name))
+		*n = (int)json_integer_value(member(object, name));
+}
+
 static void read_limits(const json_t *object, struct queue_limits *l)
 {
-	if (member(object, "max_attempts"))
-		l->max_attempts = (int)json_integer_value(member(object, "max_attempts"));
-	if (member(object, "max_crashes"))
-		l->max_crashes = (int)json_integer_value(member(object, "max_crashes"));
+	read_int(object, "max_retries", &l->max_attempts);
+	read_int(object, "max_attempts", &l->max_attempts);
+	read_int(object, "max_crashes", &l->max_crashes);
+	if (member(object, "max_dead"))
+		l->max_dead = json_integer_value(member(object, "max_dead"));
+	read_duration(object, "job_timeout", &l->timeout_ms);
 	read_duration(object, "timeout", &l->timeout_ms);
+	read_duration(object, "keep_dead", &l->keep_dead_ms);
 	read_duration(object, "retry_delay", &l->retry_delay_ms);
 	read_duration(object, "retry_cap", &l->retry_cap_ms);
 	read_duration(object, "keep_results", &l->keep_results_ms);

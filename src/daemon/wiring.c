@@ -38,6 +38,18 @@ static void on_wake(void *context, int64_t at_ms)
 	clock_wake_queues(context, at_ms);
 }
 
+static void on_pending(void *context, struct job *j)
+{
+	struct daemon *d = context;
+	api_job_pending(&d->api, j);
+}
+
+static void on_started(void *context, struct job *j)
+{
+	struct daemon *d = context;
+	api_job_started(&d->api, j);
+}
+
 static void on_revoke(void *context, struct job *j, enum revoke_reason why)
 {
 	struct daemon *d = context;
@@ -113,6 +125,8 @@ static void open_queues(struct daemon *d)
 {
 	struct queue_hooks hooks = {.context = d,
 		.ready = on_ready,
+		.pending = on_pending,
+		.started = on_started,
 		.wake = on_wake,
 		.revoke = on_revoke,
 		.item = on_item,

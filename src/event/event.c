@@ -11,7 +11,11 @@ struct events {
 	size_t keep;
 	uint64_t first, last; /* ids: first begins this engine's; last is the one given last */
 	struct list subscribers;
+	int64_t heard_at_ms; /* the last event that somebody was subscribed to */
+	bool left_out; /* events since the last one */
 };
+
+#define HEARD_MS 60000 /* who comes back within has missed nothing */
 
 /* 4096 ids for each millisecond that passed before us: an engine that ran before gave fewer. */
 struct events *events_new(size_t keep, int64_t now_ms)
@@ -70,11 +74,23 @@ static struct event *copy(const struct event *e)
 	return to;
 }
 
+static bool wanted(struct events *es, int64_t now_ms, const struct event *e)
+{
+	if (!list_empty(&es->subscribers))
+		es->heard_at_ms = now_ms;
+	if (!e->minor || now_ms - es->heard_at_ms <= HEARD_MS)
+		return true;
+	es->left_out = true;
+	return false;
+}
+
 void event_publish(struct events *es, int64_t now_ms, const struct event *e)
 {
-	if (!es)
+	if (!es || !wanted(es, now_ms, e))
 		return;
 	struct event *own = copy(e);
+	own->after_gap = es->left_out;
+	es->left_out = false;
 	own->id = ++es->last;
 	own->at_ms = now_ms;
 	free(es->ring[own->id % es->keep]);
@@ -103,12 +119,14 @@ const struct event *events_next(struct events *es, uint64_t *cursor, bool *lost)
 	if (*cursor == es->last)
 		return NULL;
 	++*cursor;
+	*lost |= es->ring[*cursor % es->keep]->after_gap;
 	return es->ring[*cursor % es->keep];
 }
 
 void events_subscribe(struct events *es, struct event_subscriber *s)
 {
 	list_append(&es->subscribers, &s->link);
+	es->left_out = false; /* it begins now, or was away for long */
 }
 
 void events_unsubscribe(struct event_subscriber *s)

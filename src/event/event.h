@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct event { /* to publish: texts are borrowed and copied; to read: borrowed from the ring until the next publish */
@@ -19,6 +20,8 @@ struct event { /* to publish: texts are borrowed and copied; to read: borrowed f
 	struct bytes message; /* one sentence; 512 bytes are kept */
 	int percent; /* with type "job.progress", "run.progress": 0-100, or -1 */
 	int attempt; /* 0: does not matter */
+	bool minor; /* there are so many of these that they are left out while nobody has listened for a minute */
+	bool after_gap; /* given by event_publish: some before it were left out */
 };
 
 struct events;
@@ -35,7 +38,8 @@ void events_free(struct events *es); /* NULL is fine; nobody may be subscribed *
 void event_publish(struct events *es, int64_t now_ms, const struct event *e); /* es NULL: nobody is interested */
 uint64_t events_last(const struct events *es); /* the id given last */
 
-/* The next event after *cursor, which is moved to it; NULL: no more. *lost becomes true when events between were dropped. */
+/* The next event after *cursor, which is moved to it; NULL: no more. *lost becomes true when events between were dropped, or
+ * left out. */
 const struct event *events_next(struct events *es, uint64_t *cursor, bool *lost);
 void events_subscribe(struct events *es, struct event_subscriber *s);
 void events_unsubscribe(struct event_subscriber *s); /* fine when it is not subscribed */

@@ -93,6 +93,27 @@ static void subscribers_are_woken_until_they_leave(void **state)
 	assert_int_equal(wakes, 5);
 }
 
+static void minor_events_are_left_out_while_nobody_has_listened_for_a_minute_and_that_is_told(void **state)
+{
+	const struct event minor = {.type = "job.pending", .minor = true}, major = {.type = "job.completed"};
+	struct event_subscriber s = {.wake = on_wake};
+	int64_t now = START;
+	bool lost = false;
+	uint64_t cursor = events_last(events);
+	events_subscribe(events, &s);
+	event_publish(events, now, &minor);
+	events_unsubscribe(&s);
+	event_publish(events, now += 60000, &minor); /* it may come back */
+	assert_string_equal(events_next(events, &cursor, &lost)->type, "job.pending");
+	assert_string_equal(events_next(events, &cursor, &lost)->type, "job.pending");
+	event_publish(events, now += 1, &minor);
+	assert_null(events_next(events, &cursor, &lost));
+	assert_false(lost);
+	event_publish(events, now, &major);
+	assert_string_equal(events_next(events, &cursor, &lost)->type, "job.completed");
+	assert_true(lost);
+}
+
 static void id_as_number(uint64_t id, char text[14])
 {
 	snprintf(text, 14, "#%u", (unsigned)id);
@@ -130,6 +151,7 @@ int main(void)
 		TEST(a_reader_that_fell_behind_is_told_and_goes_on_with_the_oldest),
 		TEST(a_place_in_an_earlier_engine_reads_as_lost),
 		TEST(subscribers_are_woken_until_they_leave),
+		TEST(minor_events_are_left_out_while_nobody_has_listened_for_a_minute_and_that_is_told),
 		TEST(an_event_reads_as_json_without_what_it_does_not_say),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

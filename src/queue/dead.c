@@ -15,6 +15,7 @@ static void applied(struct change *c, enum errcode code)
 {
 	struct dead_change *d = container_of(c, struct dead_change, change);
 	idmap_remove(&c->qs->dead_busy, d->id);
+	d->queue->purging -= !d->job;
 	if (!code) {
 		d->queue->info.failed--;
 		if (d->job) {
@@ -55,6 +56,7 @@ static void commit(struct queues *qs, uint64_t id, const struct job_record *r, s
 	struct dead_change *d = NEW(struct dead_change);
 	*d = (struct dead_change){.id = id, .job = j, .done = done, .context = context};
 	d->queue = queues_get(qs, r->namespace, r->capability);
+	d->queue->purging += !j;
 	idmap_put(&qs->dead_busy, id, d);
 	delete_letter(b, id, r);
 	change_commit(qs, &d->change, b, true, applied);

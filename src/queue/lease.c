@@ -91,6 +91,8 @@ void job_started(struct job *j, int64_t now_ms)
 		j->queue->info.repeated_total++;
 	j->flags &= (uint8_t)~JOB_LEASE_LOST;
 	heap_put(&qs->timeouts, &j->lease->timeout, job_ends_by(j, qs->now_ms), j->id);
+	if (qs->hooks.started)
+		qs->hooks.started(qs->hooks.context, j);
 }
 
 int64_t lease_end(struct queues *qs, struct job *j)

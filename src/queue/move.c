@@ -56,11 +56,7 @@ static enum errcode find_queue(
 {
 	struct bytes namespace = to->namespace.size ? to->namespace : j->queue->info.namespace;
 	struct bytes capability = to->capability.size ? to->capability : j->queue->info.capability;
-	if (qs->queue_n >= QUEUES_MAX && !queues_find_queue(qs, namespace, capability))
-		return err_set(e, E_LIMIT, "capability \"%.*s\": there are jobs for %d capabilities already",
-			(int)capability.size, capability.data, QUEUES_MAX);
-	*out = queues_get(qs, namespace, capability);
-	return E_OK;
+	return queues_open(qs, namespace, capability, out, e);
 }
 
 /* It is settling. */

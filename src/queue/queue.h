@@ -70,6 +70,8 @@ enum revoke_reason { REVOKE_CANCELLED, REVOKE_TIMEOUT, REVOKE_LEASE };
 struct queue_hooks { /* set once by the wiring; any may be NULL; all are called on the loop thread */
 	void *context;
 	void (*ready)(void *context, struct queue *q); /* a job can be leased now */
+	void (*pending)(void *context, struct job *j); /* j is; not for those that were when the engine began */
+	void (*started)(void *context, struct job *j); /* an attempt has begun */
 	void (*wake)(void *context, int64_t at_ms); /* call queues_tick then, if not before: a rate has a token */
 	void (*revoke)(
 		void *context, struct job *j, enum revoke_reason why); /* its handler should stop; the fence is void already */
@@ -95,6 +97,8 @@ struct queue_limits { /* of one capability; set by the wiring from configuration
 	int max_crashes; /* default 3: then a dead letter */
 	int64_t timeout_ms; /* default of one attempt */
 	int64_t keep_results_ms; /* default 7 days */
+	int64_t keep_dead_ms, max_dead; /* dead letters: how long (default 180 days), how many (default 1,000,000; the
+								  * oldest go). 0: no limit */
 	struct flow_limits flow; /* default none; in force unless queue_set_flow set others */
 };
 
@@ -238,6 +242,7 @@ struct queue_info {
 	struct bytes namespace, capability;
 	uint64_t pending, scheduled, processing, failed, completed_total, failed_total, crashed_total, duplicates_total;
 	uint64_t repeated_total; /* attempts that began after the lease of the one before was lost */
+	uint64_t dead_pruned_total; /* dead letters that went for their age or their number */
 	uint64_t fenced_total; /* outcomes that came too late: the lease was taken back */
 	uint64_t keys, keys_blocked; /* that have a live job; of them at their limit */
 	enum queue_block blocked;

@@ -10,6 +10,8 @@ const struct queue_limits queue_default_limits = {
 	.max_crashes = 3,
 	.timeout_ms = JOB_TIMEOUT_DEFAULT_MS,
 	.keep_results_ms = 7LL * 24 * 3600 * 1000,
+	.keep_dead_ms = 180LL * 24 * 3600 * 1000,
+	.max_dead = 1000000,
 };
 
 struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_seed, const struct queue_hooks *hooks)
@@ -94,6 +96,7 @@ void queues_free(struct queues *qs)
 	keys_fini(&qs->keys);
 	keys_fini(&qs->uniques);
 	store_batch_free(qs->prune.batch);
+	prune_dead_fini(qs);
 	free(qs);
 }
 
@@ -352,6 +355,8 @@ void queues_place(struct queues *qs, struct job *j, bool back_to_its_place)
 		return;
 	}
 	queues_set_state(j, JOB_PENDING);
+	if (qs->hooks.pending)
+		qs->hooks.pending(qs->hooks.context, j);
 	if (back_to_its_place)
 		order_return(j->queue, j);
 	else

@@ -78,6 +78,7 @@ struct queue {
 	uint64_t arriving; /* jobs whose submit is not yet durable */
 	size_t asked; /* while a submit is being checked: how many of its jobs are for this queue */
 	struct queue_limits limits;
+	uint64_t purging; /* of its dead letters */
 	struct queue_info info; /* the counters; namespace and capability point into name */
 	uint64_t hash;
 	char name[];
@@ -150,6 +151,15 @@ struct prune {
 	bool at_end;
 };
 
+struct prune_dead { /* prune_dead.c */
+	bool busy;
+	uint64_t cursor, last_id;
+	int64_t next_at_ms, until_ms;
+	struct candidate *found; /* with `names`: filled on the reader thread */
+	struct buf names;
+	size_t n, looked_at, waits; /* waits: purges under way */
+};
+
 struct queues {
 	struct store *store;
 	struct queue_hooks hooks;
@@ -182,6 +192,7 @@ struct queues {
 	struct list inputs; /* the cache, oldest first */
 	size_t input_bytes;
 	struct prune prune;
+	struct prune_dead prune_dead;
 };
 
 static inline void queues_touch(struct queues *qs, int64_t now_ms)
@@ -307,3 +318,7 @@ void setting_load(struct queues *qs, struct bytes key, struct bytes body); /* of
 
 /* prune.c */
 void prune_tick(struct queues *qs);
+
+/* prune_dead.c */
+void prune_dead_tick(struct queues *qs);
+void prune_dead_fini(struct queues *qs);

@@ -71,11 +71,14 @@ int64_t queues_tick(struct queues *qs, int64_t now_ms)
 	flow_tick(qs, &left);
 	tick_keys(qs);
 	prune_tick(qs);
+	prune_dead_tick(qs);
 	int64_t next = qs->now_ms + IDLE_MS;
 	if (qs->full && !qs->probing)
 		sooner(&next, qs->probe_at_ms);
 	if (!qs->prune.busy)
 		sooner(&next, qs->prune.next_at_ms);
+	if (!qs->prune_dead.busy)
+		sooner(&next, qs->prune_dead.next_at_ms);
 	const struct heap *heaps[] = {&qs->due, &qs->timeouts, &qs->expiries, &qs->wakes};
 	for (size_t i = 0; i < ARRAY_SIZE(heaps); i++) {
 		if (heap_first(heaps[i]))

@@ -313,7 +313,7 @@ static enum errcode read_all(struct reading *r, const json_t *json)
 		code = check_code(r);
 	if (code != E_OK)
 		return code;
-	w->concurrency = number_of(json, "concurrency", 1);
+	w->concurrency = number_of(json, "concurrency", number_of(json, "max_concurrent_jobs", 1));
 	w->prefetch = number_of(json, "prefetch", w->concurrency < 32 ? 32 : w->concurrency);
 	return E_OK;
 }

@@ -107,6 +107,39 @@ class DeadLetters(unittest.TestCase):
             self.assertEqual(d.http("DELETE", "/v1/dead?older_than=soon").status, 400)
 
 
+class Events(unittest.TestCase):
+    def test_a_job_is_followed_through_its_states(self):
+        with Daemon(config(worker("module"))) as d:
+            job = submit(d, "echo", {}, delay="500ms")
+            said = d.http("GET", "/v1/jobs/%s/events" % job).body.decode()  # ends with the job
+            types = [json.loads(line[5:]).get("type") for line in said.splitlines() if line.startswith("data:")]
+            self.assertEqual(types[-3:], ["job.pending", "job.processing", "job.completed"], said)
+
+
+class OtherNames(unittest.TestCase):
+    """Those of the system that people come from: docs/reference/names.md."""
+
+    def test_a_job_has_them_and_is_submitted_with_them(self):
+        declared = worker("module", max_concurrent_jobs=2)
+        del declared["concurrency"]
+        with Daemon(config(declared, jobs={"max_retries": 2, "retry_delay": "10ms", "job_timeout": "1m"})) as d:
+            job = d.http("POST", "/v1/jobs", {"operation": "test.fail", "input": {"retryable": 1}, "job_timeout": "5s"}).json()
+            shown = ended(d, job["job_id"])
+            self.assertEqual((shown["operation"], shown["status"], shown["attempts"]), ("test.fail", "failed", 2))
+            self.assertEqual(shown["timestamp"], shown["finished_at"])
+            job = d.http("POST", "/v1/jobs", {"operation": "test.fail", "input": {"retryable": 1}, "max_retries": 1}).json()
+            self.assertEqual(ended(d, job["job_id"])["attempts"], 1)
+            self.assertEqual(d.http("GET", "/v1/workers/test").json()["instances"][0]["concurrency"], 2)
+
+    def test_queue_stats_have_the_shape_that_they_expect(self):
+        with Daemon(config(worker("module", replicas={"min": 2, "max": 2}))) as d:
+            submit(d, "echo", {}, delay="1h")
+            d.http("POST", "/v1/jobs", {"capability": "nobody", "namespace": "ns"})
+            wait_until(lambda: d.http("GET", "/queue-stats").json() == {"connected": True, "queues": {
+                "test.echo": {"message_count": 1, "consumer_count": 2}, "ns/nobody": {"message_count": 1, "consumer_count": 0}}},
+                "the stats to count both instances")
+
+
 class Trace(unittest.TestCase):
     timeout_s = 90
 
