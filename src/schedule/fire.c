@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { COUNT_MAX = 10000 }; /* what cron missed is counted one by one; more than that nobody needs to know */
+
 /* Of what it made, something that has not ended; 0: nothing. */
 static uint64_t living(const struct schedule *s)
 {
@@ -122,13 +124,13 @@ static int64_t first_to_make(const struct schedule *s, int64_t last_ms, int64_t 
 
 static void count_missed(struct schedule *s, int64_t until_ms, struct commit *c)
 {
-	enum { COUNT_MAX = 10000 };
-	size_t n = timing_count(&s->definition->timing, s->decided_ms, until_ms, COUNT_MAX);
+	const struct timing *t = &s->definition->timing;
+	size_t max = t->every_ms ? SIZE_MAX : COUNT_MAX, n = timing_count(t, s->decided_ms, until_ms, max);
 	if (n == 0)
 		return;
 	s->missed += n;
-	commit_tell(c, "schedule.missed", 0, "%s%zu occurrence%s: nobody was there in time",
-		n == COUNT_MAX ? "at least " : "", n, n == 1 ? "" : "s");
+	commit_tell(c, "schedule.missed", 0, "%s%zu occurrence%s: nobody was there in time", n == max ? "at least " : "", n,
+		n == 1 ? "" : "s");
 }
 
 static void fired(void *context, enum errcode code)

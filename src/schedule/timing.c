@@ -79,9 +79,19 @@ int64_t timing_last(const struct timing *t, int64_t after_ms, int64_t until_ms)
 	return timing_next(t, low);
 }
 
+static size_t count_intervals(const struct timing *t, int64_t after_ms, int64_t until_ms)
+{
+	int64_t first = timing_next(t, after_ms);
+	if (t->end_ms && until_ms > t->end_ms)
+		until_ms = t->end_ms;
+	return first > until_ms ? 0 : (size_t)((until_ms - first) / t->every_ms) + 1;
+}
+
 size_t timing_count(const struct timing *t, int64_t after_ms, int64_t until_ms, size_t max)
 {
-	size_t n = 0;
+	size_t n = t->every_ms ? count_intervals(t, after_ms, until_ms) : 0;
+	if (t->every_ms)
+		return n < max ? n : max;
 	for (int64_t at = after_ms; n < max && (at = timing_next(t, at)) <= until_ms; n++)
 		;
 	return n;

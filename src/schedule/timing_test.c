@@ -147,6 +147,18 @@ static void the_last_one_and_the_newest_are_found_by_halves(void **state)
 	assert_int_equal(timing_newest(&t, since, until, 1000), since);
 }
 
+static void intervals_are_counted_as_if_one_by_one(void **state)
+{
+	struct timing t = {.every_ms = 7000, .start_ms = at("2026-11-22T03:30:00Z"), .end_ms = at("2026-11-22T04:30:00Z")};
+	for (int64_t after = t.start_ms - 20000; after < t.end_ms; after += 1234567)
+		for (int64_t until = after - 9999; until < t.end_ms + 20000; until += 54321) {
+			size_t n = 0;
+			for (int64_t i = after; (i = timing_next(&t, i)) <= until;)
+				n++;
+			assert_int_equal(timing_count(&t, after, until, 100000), n);
+		}
+}
+
 static void a_name_that_is_no_zone_is_refused(void **state)
 {
 	static const char *const names[] = {"", "Europe/Atlantis", "/etc/localtime", "../../../etc/passwd", "Europe",
@@ -296,6 +308,7 @@ int main(void)
 		cmocka_unit_test(nothing_happens_after_the_year_9999_and_nothing_overflows),
 		cmocka_unit_test(start_and_end_are_the_first_and_the_last_moment),
 		cmocka_unit_test(the_last_one_and_the_newest_are_found_by_halves),
+		cmocka_unit_test(intervals_are_counted_as_if_one_by_one),
 		cmocka_unit_test(a_name_that_is_no_zone_is_refused),
 		cmocka_unit_test(random_expressions_happen_when_a_slow_search_says),
 	};
