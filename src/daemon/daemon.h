@@ -15,6 +15,7 @@
 #include "daemon/settings.h"
 #include "dispatch/dispatch.h"
 #include "event/event.h"
+#include "health/health.h"
 #include "http/http.h"
 #include "link/client_session.h"
 #include "log/log.h"
@@ -48,6 +49,7 @@ struct daemon {
 	struct pipelines *pipelines;
 	struct schedules *schedules;
 	struct registry *registry;
+	struct health *health;
 	struct supervisor *supervisor;
 	struct dispatch *dispatch;
 	struct claims *claims;

@@ -358,6 +358,7 @@ static void on_gone(void *context, struct instance *i)
 	struct daemon *d = context;
 	registry_remove(d->registry, i);
 	dispatch_instance_gone(d->dispatch, i);
+	health_forget(i);
 	stop_check(d);
 }
 
@@ -369,6 +370,28 @@ static void on_worker_gone(void *context, struct worker *w)
 	workers_gone(d, w);
 }
 
+static void on_health_changed(void *context, struct instance *i)
+{
+	struct daemon *d = context;
+	const struct health_state *h = &i->health[HEALTH_LIVENESS];
+	log_write(h->status == HEALTH_HEALTHY ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "instance_health",
+		"worker=%s instance=%s health=%s ready=%s why=\"%s\"", i->worker->id, i->id, health_status_word(h->status),
+		i->ready ? "true" : "false", *h->why ? h->why : i->health[HEALTH_READINESS].why);
+	if (i->healthy) /* jobs that waited for it */
+		dispatch_instance_credit(d->dispatch, i);
+}
+
+static void on_probe(void *context, struct instance *i)
+{
+	health_update(((struct daemon *)context)->health, i);
+}
+
+static void on_answer(
+	void *context, struct instance *i, enum health_question q, enum health_answer answer, const char *why)
+{
+	supervisor_answer(((struct daemon *)context)->supervisor, i, q, answer, why);
+}
+
 static void open_supervisor(struct daemon *d)
 {
 	struct supervisor_calls calls = {.context = d,
@@ -376,11 +399,14 @@ static void open_supervisor(struct daemon *d)
 		.initialize = initialize,
 		.resolve = resolve,
 		.changed = on_changed,
+		.health = on_health_changed,
+		.probe = on_probe,
 		.gone = on_gone,
 		.worker_gone = on_worker_gone,
 		.wake = clock_wake_supervisor,
 		.now_ms = clock_now,
 		.by_hand = by_hand_note};
+	d->health = health_new(d->loop, on_answer, d);
 	d->supervisor = supervisor_new(&calls, seed());
 }
 
@@ -404,13 +430,10 @@ static void on_failed(void *context, struct instance *i, const struct instance_e
 	ev.failed(ev.context, i, error);
 }
 
-static void on_health(void *context, struct instance *i, bool healthy, const char *why)
+static void on_health(void *context, struct instance *i, enum health_answer answer, const char *why)
 {
-	struct daemon *d = context;
-	struct instance_events ev = supervisor_events(d->supervisor);
-	ev.health(ev.context, i, healthy, why);
-	if (healthy) /* jobs that waited for it */
-		dispatch_instance_credit(d->dispatch, i);
+	struct instance_events ev = supervisor_events(((struct daemon *)context)->supervisor);
+	ev.health(ev.context, i, answer, why);
 }
 
 static void on_credit(void *context, struct instance *i)
@@ -656,6 +679,7 @@ void daemon_close(struct daemon *d)
 		d->store->ops->close(d->store);
 	dispatch_free(d->dispatch);
 	claims_free(d->claims);
+	health_free(d->health);
 	supervisor_free(d->supervisor);
 	registry_free(d->registry);
 	schedules_free(d->schedules);

@@ -22,6 +22,7 @@ static void take_code(struct worker *w, struct resolve_result *r)
 		.directory = take(r->directory),
 		.package = take(r->package),
 		.version = take(r->version)};
+	health_set_endpoint(&w->health[HEALTH_LIVENESS], r->health_endpoint, r->health_interval_ms);
 }
 
 enum errcode workers_resolve(struct daemon *d, struct worker *w, struct err *e)

@@ -40,7 +40,7 @@ static void r_stop(struct instance *i, int64_t grace_ms)
 {
 }
 
-static void r_kill(struct instance *i, const char *why)
+static void r_kill(struct instance *i, const struct instance_error *why)
 {
 }
 

@@ -36,7 +36,6 @@ struct link_worker {
 	struct list peers; /* all connections */
 	struct peer *peer; /* the one that said a good HELLO; NULL: not connected */
 	bool ready; /* its start went well: over this connection work may flow */
-	bool healthy, health_told;
 	int64_t drain_ms; /* < 0: not draining */
 	uint64_t pings;
 	struct loop_timer *timer;

@@ -172,16 +172,10 @@ static const char *take_json(struct link_worker *w, const struct wire_message *m
 static const char *take_pong(struct link_worker *w, const struct wire_message *m)
 {
 	struct message_simple s;
-	bool healthy;
-
 	if (!message_get_simple(m, &s))
 		return "PONG is malformed";
-	healthy = s.number != 0;
-	if (w->events.health && (healthy != w->healthy || !w->health_told)) {
-		w->healthy = healthy;
-		w->health_told = true;
-		w->events.health(w->events.context, healthy, (struct bytes){s.data.data, s.data.size});
-	}
+	if (w->events.health)
+		w->events.health(w->events.context, s.number != 0, (struct bytes){s.data.data, s.data.size});
 	return NULL;
 }
 
@@ -276,7 +270,7 @@ static void on_accepted(void *context, int fd)
 /* Its answer brings the worker's health: asked as often as is configured, and often enough to notice silence. */
 static int64_t ping_ms(const struct link_worker *w)
 {
-	int64_t ms = w->instance->worker ? w->instance->worker->health_interval_ms : 0;
+	int64_t ms = w->instance->worker ? w->instance->worker->health[HEALTH_LIVENESS].interval_ms : 0;
 	if (ms <= 0 || ms > LINK_PING_MS)
 		return LINK_PING_MS;
 	return ms < LINK_PING_LEAST_MS ? LINK_PING_LEAST_MS : ms;
@@ -317,7 +311,6 @@ enum errcode link_worker_open(struct loop *loop, struct instance *instance, cons
 		(struct link_worker){.loop = loop, .instance = instance, .events = *events, .blobs = options->blobs, .refs = 1};
 	list_init(&w->peers);
 	w->drain_ms = -1;
-	w->healthy = true;
 	w->item_window = options->item_window ? options->item_window : 64;
 	enum errcode code = link_listener_open(loop, options->path, options->listen_fd, on_accepted, w, &w->listener, e);
 	if (code != E_OK) {

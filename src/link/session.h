@@ -66,7 +66,7 @@ struct link_worker_events {
 	struct delivery *(*held)(void *context, uint64_t id, uint64_t fence, bool started);
 	/* A place is free again: a delivery ended. At most once per turn of the loop. */
 	void (*credit)(void *context);
-	void (*health)(void *context, bool healthy, struct bytes why); /* only when it changes */
+	void (*health)(void *context, bool healthy, struct bytes why); /* each answer to a ping */
 	void (*log)(
 		void *context, int severity, struct bytes event, struct bytes fields); /* of the instance, not of a job */
 	void (*announce)(void *context, struct bytes name, struct bytes type, struct bytes address, struct bytes metadata);

@@ -83,9 +83,9 @@ static void on_failed(void *context, struct instance *i, const struct instance_e
 	x.error = *error;
 }
 
-static void on_health(void *context, struct instance *i, bool healthy, const char *why)
+static void on_health(void *context, struct instance *i, enum health_answer answer, const char *why)
 {
-	i->healthy = healthy;
+	i->healthy = answer == HEALTH_WELL;
 }
 
 static enum errcode check_config(void *context, const char *schema, struct bytes config, struct err *e)
@@ -516,7 +516,8 @@ static void a_start_that_hangs_is_left_behind_when_it_is_killed(void **state)
 	left_behind[left_n++] = x.instance->runner_data;
 	x.instance->state = INSTANCE_STARTING;
 	assert_int_equal(x.instance->runner->start(x.instance, &e), E_OK);
-	x.instance->runner->kill(x.instance, "module startup timeout");
+	struct instance_error late = instance_error_of("timeout", "start", true, 1, "module startup timeout");
+	x.instance->runner->kill(x.instance, &late);
 	assert_false(x.failed);
 	until(&x.failed);
 	assert_string_equal(x.error.category, "timeout");
@@ -540,7 +541,8 @@ static void kill_loses_what_runs(void **state)
 	run(module("testworker"), "reeve_export");
 	deliver(0, "test.sleep", "{\"ms\":60000}");
 	until(&y.started[0]);
-	x.instance->runner->kill(x.instance, "restarted by force");
+	struct instance_error force = instance_error_of("stop", "run", true, 1, "restarted by force");
+	x.instance->runner->kill(x.instance, &force);
 	until(&x.failed);
 	assert_true(y.lost[0]);
 	assert_string_equal(y.error[0].code, "crashed");

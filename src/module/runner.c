@@ -110,7 +110,7 @@ static struct unit *unit_new(struct module_host *h, struct instance *i)
 	u->path = mem_text(w->code.module);
 	u->entry = mem_text(w->code.entry_point);
 	u->namespace = mem_text(w->namespace);
-	u->health_interval_ms = w->health_interval_ms;
+	u->health_interval_ms = w->health[HEALTH_LIVENESS].interval_ms;
 	u->concurrency = w->concurrency;
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->work, NULL);
@@ -267,7 +267,8 @@ void unit_started(struct unit *u, bool ok, const char *why)
 void unit_health(struct unit *u, bool ok, const char *why)
 {
 	if (u->instance && !u->replace)
-		u->host->options.events.health(u->host->options.events.context, u->instance, ok, why);
+		u->host->options.events.health(
+			u->host->options.events.context, u->instance, ok ? HEALTH_WELL : HEALTH_UNWELL, why);
 }
 
 /* ── stop ── */
@@ -363,20 +364,19 @@ struct killing { /* events never come from within runner_ops */
 	struct message message;
 	struct unit *unit;
 	struct instance *instance;
-	char why[256];
+	struct instance_error why;
 };
 
 static void run_killing(struct message *m)
 {
 	struct killing *k = (struct killing *)m;
 	struct instance *i = k->instance;
-	bool timeout = strstr(k->why, "timeout") != NULL;
 	if (i->runner_data == k->unit && k->unit && k->unit->instance == i)
-		abandon(k->unit, timeout ? "timeout" : "stop", i->state == INSTANCE_STARTING ? "start" : "run", k->why);
+		abandon(k->unit, k->why.category, k->why.phase, k->why.details);
 	free(k);
 }
 
-static void module_kill(struct instance *i, const char *why)
+static void module_kill(struct instance *i, const struct instance_error *why)
 {
 	struct unit *u = i->runner_data;
 	if (!u)
@@ -385,15 +385,17 @@ static void module_kill(struct instance *i, const char *why)
 	k->message.run = run_killing;
 	k->unit = u;
 	k->instance = i;
-	snprintf(k->why, sizeof k->why, "%s", why);
+	k->why = *why;
 	loop_post(u->host->options.loop, &k->message);
 }
 
 /* Its stuck threads cannot be ended, but the instance can be given up, once nobody else works in it. */
 static void replace_stuck(struct unit *u)
 {
+	struct instance_error error =
+		instance_error_of("stop", "run", true, loop_now_ms(u->host->options.loop), "a cancelled handler did not end");
 	if (u->instance && u->replace && u->stuck >= u->instance->in_flight)
-		module_kill(u->instance, "a cancelled handler did not end");
+		module_kill(u->instance, &error);
 }
 
 void module_stuck(struct module_host *h, struct instance *i, const struct delivery *d, const char *why)
@@ -404,7 +406,7 @@ void module_stuck(struct module_host *h, struct instance *i, const struct delive
 		return;
 	t->stuck = u->replace = true;
 	u->stuck++;
-	h->options.events.health(h->options.events.context, i, false, why);
+	h->options.events.health(h->options.events.context, i, HEALTH_STUCK, why);
 	give_back_queued(i);
 	replace_stuck(u);
 }

@@ -364,22 +364,20 @@ static enum unit_order wait_order(struct unit *u, bool running)
 	return order;
 }
 
-static void ask_health(struct unit *u, bool *healthy)
+static void ask_health(struct unit *u)
 {
 	char why[256] = "";
 	crumb_set(0, 0, 0, "(healthy)");
-	bool now = u->abi.worker.healthy(u->state, why, sizeof why) >= 0;
+	bool ok = u->abi.worker.healthy(u->state, why, sizeof why) >= 0;
 	crumb_clear();
 	why[sizeof why - 1] = 0;
-	if (now != *healthy)
-		unit_post(u, unit_health, now, why);
-	*healthy = now;
+	unit_post(u, unit_health, ok, why);
 }
 
 static void *control(void *argument)
 {
 	struct unit *u = argument;
-	bool started = false, healthy = true;
+	bool started = false;
 	struct err e;
 	crumb_enter(u->host->crumbs, u->id);
 	crumb_set(0, 0, 0, "(load)"); /* constructors of the file run */
@@ -395,7 +393,7 @@ static void *control(void *argument)
 		} else if (order == UNIT_STOP) {
 			break;
 		} else {
-			ask_health(u, &healthy);
+			ask_health(u);
 		}
 	}
 	stop(u, started);

@@ -93,9 +93,14 @@ enum proc_environment proc_environment(pid_t pid, const char *name, const char *
 	return found;
 }
 
+int proc_open_child(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 int proc_open(pid_t pid, uint64_t start)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int fd = proc_open_child(pid);
 	if (fd < 0)
 		return -1;
 	if (proc_is(pid, start))

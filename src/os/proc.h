@@ -28,6 +28,7 @@ enum proc_environment proc_environment(pid_t pid, const char *name, const char *
 
 /* A pidfd of that very process (start time checked after opening), close-on-exec; -1: it is gone. */
 int proc_open(pid_t pid, uint64_t start);
+int proc_open_child(pid_t pid); /* of a child that was not waited for yet, so the number is its own; -1 with errno */
 int proc_signal(int pidfd, int signal); /* 0, or -1 with errno */
 
 void proc_boot_id(char into[40]); /* of this boot of the machine; "" when unknown */

@@ -102,7 +102,8 @@ static void an_orphan_that_execs_all_the_time_is_not_missed(void **state)
 	setenv("TEST_AGAIN", "exec sh -c \"$TEST_AGAIN\"", 1);
 	for (int i = 0; i < 30; i++) {
 		int status;
-		pid_t root = start("ulimit -t 5; setsid sh -c \"echo; $TEST_AGAIN\" >&1 & sleep 0; exec sh -c ''", mark("five"));
+		pid_t root =
+			start("ulimit -t 5; setsid sh -c \"echo; $TEST_AGAIN\" >&1 & sleep 0; exec sh -c ''", mark("five"));
 		struct proc_stat s = {0};
 		proc_stat_read(root, &s);
 		assert_int_equal(waitpid(root, &status, 0), root);

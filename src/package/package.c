@@ -31,7 +31,8 @@ static const char schema_text[] =
 	"\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\",\"minLength\":1},"
 	"\"version\":{\"type\":\"string\"}}}},"
 	"\"health_check\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-	"\"endpoint\":{\"type\":\"string\"},\"interval\":{\"type\":[\"string\",\"integer\"]}}}}}";
+	"\"endpoint\":{\"type\":\"string\",\"pattern\":\"^(/|https?://)\"},"
+	"\"interval\":{\"type\":\"string\",\"format\":\"duration\"}}}}}";
 
 const char *const package_schema = schema_text;
 

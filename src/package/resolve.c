@@ -1,6 +1,7 @@
 #include "package/resolve.h"
 
 #include "base/mem.h"
+#include "base/units.h"
 #include "os/path.h"
 
 #include <stdio.h>
@@ -21,7 +22,8 @@ static char **copy_texts(char *const *texts)
 
 void resolve_fini(struct resolve_result *r)
 {
-	char *texts[] = {r->executable, r->module, r->entry_point, r->directory, r->package, r->version};
+	char *texts[] = {
+		r->executable, r->module, r->entry_point, r->directory, r->package, r->version, r->health_endpoint};
 	for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
 		free(texts[k]);
 	for (size_t k = 0; r->args && r->args[k]; k++)
@@ -115,6 +117,10 @@ static enum errcode find_code(const struct resolve_request *r, const struct pack
 		out->directory = mem_text(p->directory);
 		out->package = mem_text(p->name);
 		out->version = mem_text(p->version);
+		out->health_endpoint = mem_text(p->health_endpoint);
+		if (p->health_interval)
+			units_duration(
+				bytes_of(p->health_interval), &out->health_interval_ms, NULL); /* checked by the schema's format */
 	}
 	return E_OK;
 }

@@ -13,6 +13,8 @@ struct resolve_request { /* from the worker's declaration; all may be NULL but o
 
 struct resolve_result { /* heap; resolve_fini */
 	char *executable, **args, *module, *entry_point, *directory, *package, *version;
+	char *health_endpoint; /* the package's, or NULL */
+	int64_t health_interval_ms; /* 0: not said */
 };
 
 /* An explicit path wins over the package's (absolute as it is; relative ones are looked for in the package's folder, then from the

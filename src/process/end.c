@@ -139,7 +139,7 @@ static bool ended_well(const struct process *p)
 
 static void fill_error(struct process *p)
 {
-	struct instance_error *e = p->keep_error ? &p->instance->last_error : &p->error;
+	struct instance_error *e = &p->error;
 	char what[448];
 	end_describe(p, what, sizeof what);
 	if (e->details[0] && strcmp(e->phase, "initialize") == 0)
@@ -162,7 +162,6 @@ static void finish(struct process *p)
 	const struct instance_events *events = &h->options.events;
 	bool well = p->stopping || (p->running && ended_well(p) && !p->error.details[0]);
 	struct instance_error error = p->error;
-	bool keep = p->keep_error;
 	host_spoke(p);
 	start_cleanup(p);
 	if (well) {
@@ -170,7 +169,7 @@ static void finish(struct process *p)
 			i->last_error = error; /* it had to be ended by force */
 		events->stopped(events->context, i);
 	} else {
-		events->failed(events->context, i, keep ? NULL : &error);
+		events->failed(events->context, i, &error);
 	}
 }
 
@@ -194,21 +193,23 @@ void end_exited(struct process *p)
 		begin_end(p);
 }
 
-void end_kill(struct process *p, const char *why)
+void end_kill_for(struct process *p, const struct instance_error *why)
 {
 	if (p->exited || p->ending)
 		return;
-	struct instance *i = p->instance;
-	/* The start limit is the supervisor's: it has written the error; we only add what the child said. */
-	p->keep_error = i->state == INSTANCE_STARTING && strstr(why, "timeout") != NULL;
-	if (!p->error.details[0] && !p->keep_error) {
-		p->error = (struct instance_error){.recoverable = true, .at_ms = loop_now_ms(p->host->options.loop)};
-		snprintf(p->error.category, sizeof p->error.category, "%s", p->running ? "crash" : "start");
-		snprintf(p->error.phase, sizeof p->error.phase, "%s", p->running ? "run" : "start");
-		snprintf(p->error.details, sizeof p->error.details, "%s", why);
-	}
-	log_write(LOG_LEVEL_WARNING, "worker_killed", "worker=%s instance=%s why=\"%s\"", i->worker->id, i->id, why);
+	const struct instance *i = p->instance;
+	if (!p->error.details[0])
+		p->error = *why;
+	log_write(
+		LOG_LEVEL_WARNING, "worker_killed", "worker=%s instance=%s why=\"%s\"", i->worker->id, i->id, why->details);
 	end_spawned(p);
+}
+
+void end_kill(struct process *p, const char *why)
+{
+	struct instance_error error = instance_error_of(p->running ? "crash" : "start", p->running ? "run" : "start", true,
+		loop_now_ms(p->host->options.loop), "%s", why);
+	end_kill_for(p, &error);
 }
 
 void end_spawned(struct process *p)

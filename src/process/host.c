@@ -19,10 +19,10 @@ static void runner_stop(struct instance *i, int64_t grace_ms)
 		end_stop(of(i), grace_ms);
 }
 
-static void runner_kill(struct instance *i, const char *why)
+static void runner_kill(struct instance *i, const struct instance_error *why)
 {
 	if (of(i))
-		end_kill(of(i), why);
+		end_kill_for(of(i), why);
 }
 
 static void runner_deliver(struct instance *i, struct delivery *d)

@@ -150,7 +150,8 @@ static void on_health(void *context, bool healthy, struct bytes why)
 	struct process *p = context;
 	char text[256];
 	snprintf(text, sizeof text, "%.*s", (int)why.size, why.data ? why.data : "");
-	p->host->options.events.health(p->host->options.events.context, p->instance, healthy, text);
+	p->host->options.events.health(
+		p->host->options.events.context, p->instance, healthy ? HEALTH_WELL : HEALTH_UNWELL, text);
 }
 
 static void on_log(void *context, int severity, struct bytes event, struct bytes fields)

@@ -44,7 +44,6 @@ struct process {
 	bool kill_wanted; /* before the keeper said that it was spawned */
 	bool ending, tree_gone; /* the tree is being ended on the pool; it is ended */
 	bool exited;
-	bool keep_error; /* the supervisor wrote the instance's error already */
 	struct instance_error error; /* details "": nothing yet */
 };
 
@@ -64,6 +63,7 @@ void life_on_return_timer(void *context);
 /* end.c */
 void end_stop(struct process *p, int64_t grace_ms);
 void end_kill(struct process *p, const char *why);
+void end_kill_for(struct process *p, const struct instance_error *why);
 void end_exited(struct process *p); /* the child's exit was seen */
 void end_on_stop_timer(void *context);
 void end_spawned(struct process *p); /* kill() came before the child was there */

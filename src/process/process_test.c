@@ -75,9 +75,10 @@ static void on_failed(void *context, struct instance *i, const struct instance_e
 	note('F');
 }
 
-static void on_health(void *context, struct instance *i, bool healthy, const char *why)
+static void on_health(void *context, struct instance *i, enum health_answer answer, const char *why)
 {
-	note('u');
+	if (answer != HEALTH_WELL)
+		note('u');
 }
 
 static void d_started(struct delivery *d)
@@ -313,8 +314,9 @@ static void a_worker_that_is_never_ready_is_ended_and_the_time_limit_stays_the_r
 	assert_int_equal(start("slow", NULL), E_OK);
 	while (!instance->pid)
 		uv_run(loop_uv(loop), UV_RUN_ONCE);
-	instance_set_error(instance, "timeout", "start", true, 1, "process startup timeout: not ready after 30000 ms");
-	instance->runner->kill(instance, "process startup timeout");
+	struct instance_error late =
+		instance_error_of("timeout", "start", true, 1, "process startup timeout: not ready after 30000 ms");
+	instance->runner->kill(instance, &late);
 	until('F');
 	assert_string_equal(failure.category, "timeout");
 	assert_non_null(strstr(failure.details, "process startup timeout: not ready after 30000 ms; process"));
@@ -323,7 +325,8 @@ static void a_worker_that_is_never_ready_is_ended_and_the_time_limit_stays_the_r
 static void a_kill_before_the_child_is_there_is_not_lost(void **state)
 {
 	assert_int_equal(start("good", NULL), E_OK);
-	instance->runner->kill(instance, "stopped while it was starting");
+	struct instance_error stopped = instance_error_of("stop", "start", true, 1, "stopped while it was starting");
+	instance->runner->kill(instance, &stopped);
 	until('F');
 	assert_non_null(strstr(failure.details, "stopped while it was starting"));
 }

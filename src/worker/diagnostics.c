@@ -92,6 +92,34 @@ static void add_history(struct buf *out, const struct instance *i)
 	buf_text(out, "]");
 }
 
+/* The question that went worst, and each that is asked. */
+static void add_health(struct buf *out, const struct instance *i)
+{
+	const char *why = NULL;
+	for (int q = 0; q < HEALTH_QUESTIONS; q++)
+		why = *i->health[q].why ? i->health[q].why : why;
+	add_text(out, "health", health_status_word(i->health[HEALTH_LIVENESS].status));
+	add_text(out, "health_reason", why);
+	buf_text(out, ",\"probes\":{");
+	bool first = true;
+	for (int q = 0; q < HEALTH_QUESTIONS; q++) {
+		const struct health_state *h = &i->health[q];
+		const struct health_check *c = &i->worker->health[q];
+		if (c->type == HEALTH_NONE)
+			continue;
+		buf_format(out,
+			"%s\"%s\":{\"type\":\"%s\",\"status\":\"%s\",\"consecutive_failures\":%u,"
+			"\"consecutive_successes\":%u",
+			first ? "" : ",", health_question_word(q), health_type_word(c->type), health_status_word(h->status),
+			h->failures, h->successes);
+		add_time(out, "last_check", h->last_at_ms);
+		add_text(out, "message", *h->why ? h->why : NULL);
+		buf_text(out, "}");
+		first = false;
+	}
+	buf_text(out, "}");
+}
+
 void instance_diagnostics(const struct instance *i, const char *usage, struct buf *out)
 {
 	const struct worker *w = i->worker;
@@ -116,7 +144,7 @@ void instance_diagnostics(const struct instance *i, const char *usage, struct bu
 	bool healthy = i->state == INSTANCE_RUNNING && i->healthy;
 	buf_format(out, ",\"metadata\":%s", i->endpoint_metadata ? i->endpoint_metadata : "{}");
 	buf_format(out, "},\"healthy\":%s", healthy ? "true" : "false");
-	add_text(out, "health_reason", *i->health_why ? i->health_why : NULL);
+	add_health(out, i);
 	buf_format(out, ",\"in_flight\":%u,\"concurrency\":%u,\"prefetch\":%u,\"restarts\":%u,\"draining\":%s",
 		i->in_flight, i->concurrency, i->prefetch, i->restarts, i->draining ? "true" : "false");
 	buf_text(out, ",\"restart_circuit_breaker\":");

@@ -83,7 +83,7 @@ struct instance *instance_new(
 	i->state_since_ms = now_ms;
 	i->concurrency = w->concurrency;
 	i->prefetch = w->prefetch;
-	i->healthy = true;
+	i->ready = i->healthy = true;
 	list_init(&i->deliveries);
 	list_append(&w->instances, &i->link);
 	return i;
@@ -113,6 +113,12 @@ void instance_free(struct instance *i)
 	free(i);
 }
 
+bool instance_speaks_for_itself(const struct instance *i)
+{
+	const struct health_check *c = &i->worker->health[HEALTH_LIVENESS];
+	return c->type == HEALTH_OWN || (c->type == HEALTH_HTTP && *c->url == '/' && strcmp(i->endpoint_type, "url") != 0);
+}
+
 void instance_set_endpoint(struct instance *i, struct bytes type, struct bytes address, struct bytes metadata)
 {
 	snprintf(i->endpoint_type, sizeof i->endpoint_type, "%.*s", (int)type.size, type.data);
@@ -121,16 +127,31 @@ void instance_set_endpoint(struct instance *i, struct bytes type, struct bytes a
 	i->endpoint_metadata = metadata.data ? mem_copy(metadata.data, metadata.size) : NULL;
 }
 
+static struct instance_error error_of(
+	const char *category, const char *phase, bool recoverable, int64_t now_ms, const char *format, va_list arguments)
+{
+	struct instance_error x = {.at_ms = now_ms, .recoverable = recoverable};
+	snprintf(x.category, sizeof x.category, "%s", category);
+	snprintf(x.phase, sizeof x.phase, "%s", phase);
+	vsnprintf(x.details, sizeof x.details, format, arguments);
+	return x;
+}
+
+struct instance_error instance_error_of(
+	const char *category, const char *phase, bool recoverable, int64_t now_ms, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	struct instance_error x = error_of(category, phase, recoverable, now_ms, format, arguments);
+	va_end(arguments);
+	return x;
+}
+
 void instance_set_error(struct instance *i, const char *category, const char *phase, bool recoverable, int64_t now_ms,
 	const char *format, ...)
 {
-	struct instance_error *x = &i->last_error;
-	snprintf(x->category, sizeof x->category, "%s", category);
-	snprintf(x->phase, sizeof x->phase, "%s", phase);
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(x->details, sizeof x->details, format, arguments);
+	i->last_error = error_of(category, phase, recoverable, now_ms, format, arguments);
 	va_end(arguments);
-	x->at_ms = now_ms;
-	x->recoverable = recoverable;
 }

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "worker/health.h"
 #include "worker/restart.h"
 #include "worker/runner.h"
 
@@ -69,12 +70,16 @@ struct instance {
 	size_t capability_n;
 	unsigned in_flight; /* deliveries given and not over */
 	struct list deliveries; /* of struct delivery.link */
-	bool draining, healthy;
-	char health_why[256];
+	struct health_state health[HEALTH_QUESTIONS];
+	bool awaits_startup; /* it says that it runs, and its startup probe has not said so yet */
+	bool draining;
+	bool ready; /* as its readiness probe says; true when it has none */
+	bool healthy; /* may be given work: it is ready, and its liveness is not unhealthy */
 	unsigned restarts;
 	struct list link; /* in worker->instances */
 	void *runner_data; /* the runner's own */
 	void *dispatch_data; /* dispatch's own */
+	void *health_data; /* health's own */
 
 	/* the supervisor's */
 	int64_t next_try_at_ms; /* failed: when it is started again; 0: not by itself */
@@ -94,7 +99,7 @@ struct instance_events { /* what runners tell the supervisor; set once by the wi
 	void (*stopped)(void *context, struct instance *i); /* as asked; nothing of it is left */
 	void (*failed)(void *context, struct instance *i,
 		const struct instance_error *error); /* nothing of it is left, or it is being ended */
-	void (*health)(void *context, struct instance *i, bool healthy, const char *why);
+	void (*health)(void *context, struct instance *i, enum health_answer answer, const char *why); /* its own word */
 	/* After a reconnect the worker says it still holds this job, or has its result: the delivery to go on with, already in
 	 * i->deliveries; NULL: its lease was taken away, tell it to stop. Before `running` of a new engine's first sight of it. */
 	struct delivery *(*reclaim)(void *context, struct instance *i, uint64_t id, uint64_t fence, bool started);
@@ -112,9 +117,15 @@ struct instance *instance_new(
 void instance_free(struct instance *i); /* taken out of its worker */
 void instance_forget_capabilities(struct instance *i);
 
+/* Its liveness is what it says itself: nothing else is configured, or nothing that can be asked yet. */
+bool instance_speaks_for_itself(const struct instance *i);
+
 /* Where it is reached; metadata is a JSON object or {NULL,0}. Too long an address is cut. */
 void instance_set_endpoint(struct instance *i, struct bytes type, struct bytes address, struct bytes metadata);
 
+/* What went wrong; the formatted sentence is cut at its size. */
+struct instance_error instance_error_of(const char *category, const char *phase, bool recoverable, int64_t now_ms,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Says what went wrong last; the formatted sentence is cut at its size. */
 void instance_set_error(struct instance *i, const char *category, const char *phase, bool recoverable, int64_t now_ms,
 	const char *format, ...) __attribute__((format(printf, 6, 7)));

@@ -16,12 +16,21 @@ int64_t keep_now(struct supervisor *s)
 	return s->calls.now_ms(s->calls.context);
 }
 
+/* What is asked of it changes with its state. */
+static void probe(struct supervisor *s, struct instance *i)
+{
+	if (s->calls.probe)
+		s->calls.probe(s->calls.context, i);
+}
+
 /* The table was looked at before: a refusal here is a bug of the supervisor or a late event of a runner; both are no reason to end. */
 bool keep_move(struct supervisor *s, struct instance *i, enum instance_state to)
 {
 	enum instance_state from = i->state;
 	if (instance_move(i, to, keep_now(s), NULL) != E_OK)
 		return false;
+	if (from == INSTANCE_RUNNING || from == INSTANCE_STARTING)
+		probe(s, i);
 	s->calls.changed(s->calls.context, i, from);
 	return true;
 }
@@ -31,6 +40,13 @@ bool keep_move(struct supervisor *s, struct instance *i, enum instance_state to)
 void keep_wake_at(struct supervisor *s, int64_t at_ms)
 {
 	s->calls.wake(s->calls.context, at_ms);
+}
+
+static void forget_health(struct instance *i)
+{
+	memset(i->health, 0, sizeof i->health);
+	i->awaits_startup = false;
+	i->ready = i->healthy = i->worker->health[HEALTH_READINESS].type == HEALTH_NONE;
 }
 
 static void dismiss(struct supervisor *s, struct instance *i)
@@ -102,8 +118,7 @@ void keep_start(struct supervisor *s, struct instance *i)
 	i->next_try_at_ms = 0;
 	i->restart_wanted = i->draining = false;
 	i->restart_wait_ms = i->started_at_ms = 0;
-	i->healthy = true;
-	*i->health_why = 0;
+	forget_health(i);
 	if (i->history_n > 3)
 		i->restarts++;
 	if (!keep_move(s, i, INSTANCE_STARTING))
@@ -145,6 +160,13 @@ void keep_create(struct supervisor *s, struct worker *w)
 		keep_initialized(s, i, NULL);
 }
 
+void keep_kill(struct supervisor *s, struct instance *i, const char *category, const char *why)
+{
+	struct instance_error error =
+		instance_error_of(category, i->state == INSTANCE_STARTING ? "start" : "run", true, keep_now(s), "%s", why);
+	i->runner->kill(i, &error);
+}
+
 void keep_stop(struct supervisor *s, struct instance *i)
 {
 	switch (i->state) {
@@ -154,7 +176,7 @@ void keep_stop(struct supervisor *s, struct instance *i)
 			i->runner->stop(i, i->worker->stop_timeout_ms);
 		break;
 	case INSTANCE_STARTING: /* no arrow to `stopping`: it is ended, which is a failed start, and then stopped */
-		i->runner->kill(i, "stopped while it was starting");
+		keep_kill(s, i, "stop", "stopped while it was starting");
 		break;
 	case INSTANCE_FAILED:
 		i->next_try_at_ms = 0;
@@ -172,14 +194,25 @@ void keep_stop(struct supervisor *s, struct instance *i)
 
 /* ── events of the runners ── */
 
-static void on_running(void *context, struct instance *i)
+static void run(struct supervisor *s, struct instance *i)
 {
-	struct supervisor *s = context;
 	if (!keep_move(s, i, INSTANCE_RUNNING))
 		return;
 	i->started_at_ms = keep_now(s);
 	if (i->leaving || s->ending || !i->worker->wanted)
 		keep_stop(s, i);
+	else
+		probe(s, i);
+}
+
+static void on_running(void *context, struct instance *i)
+{
+	struct supervisor *s = context;
+	i->awaits_startup = i->state == INSTANCE_STARTING && i->worker->health[HEALTH_STARTUP].type != HEALTH_NONE;
+	if (i->awaits_startup)
+		probe(s, i);
+	else
+		run(s, i);
 }
 
 static void on_credit(void *context, struct instance *i)
@@ -217,15 +250,79 @@ static void on_failed(void *context, struct instance *i, const struct instance_e
 	keep_fail(s, i);
 }
 
-static void on_health(void *context, struct instance *i, bool healthy, const char *why)
+/* ── health ── */
+
+static void set_healthy(struct supervisor *s, struct instance *i, bool changed)
 {
-	struct supervisor *s = context;
-	if (i->healthy == healthy)
-		return;
-	i->healthy = healthy;
-	snprintf(i->health_why, sizeof i->health_why, "%s", healthy || !why ? "" : why);
-	if (s->calls.health)
+	i->healthy = i->ready && i->health[HEALTH_LIVENESS].status != HEALTH_UNHEALTHY;
+	if (changed && s->calls.health)
 		s->calls.health(s->calls.context, i);
+}
+
+static void fail_startup(struct supervisor *s, struct instance *i)
+{
+	const struct health_state *h = &i->health[HEALTH_STARTUP];
+	i->awaits_startup = false;
+	probe(s, i);
+	struct instance_error error = instance_error_of(
+		"health", "start", true, keep_now(s), "its startup probe failed %u times in a row: %s", h->failures, h->why);
+	i->runner->kill(i, &error);
+}
+
+/* It lives no more: drained as far as it still can be, and started again, where its policy says so. */
+static void restart_unhealthy(struct supervisor *s, struct instance *i)
+{
+	const struct health_state *h = &i->health[HEALTH_LIVENESS];
+	struct restart_cause cause = {.trigger = RESTART_HEALTH, .severity = RESTART_CRITICAL, .ran_ms = ran_ms(s, i)};
+	int64_t wait = restart_decide(&i->worker->restart, &i->breaker, &cause, keep_now(s), keep_chance(s));
+	if (wait < 0)
+		return;
+	instance_set_error(i, "health", "run", true, keep_now(s),
+		"unhealthy: its liveness probe failed %u times in a row: %s", h->failures, h->why);
+	i->restart_wanted = true;
+	i->restart_wait_ms = wait;
+	keep_stop(s, i);
+}
+
+static void answer_startup(struct supervisor *s, struct instance *i)
+{
+	enum health_status status = i->health[HEALTH_STARTUP].status;
+	if (!i->awaits_startup)
+		return;
+	if (status == HEALTH_UNHEALTHY)
+		fail_startup(s, i);
+	if (status != HEALTH_HEALTHY)
+		return;
+	i->awaits_startup = false;
+	run(s, i);
+}
+
+static bool is_restarted(const struct instance *i)
+{
+	int restart = i->worker->health[HEALTH_LIVENESS].restart;
+	return restart >= 0 ? restart : !instance_speaks_for_itself(i);
+}
+
+void keep_answer(
+	struct supervisor *s, struct instance *i, enum health_question q, enum health_answer answer, const char *why)
+{
+	bool changed = health_count(&i->worker->health[q], &i->health[q], answer, why ? why : "", keep_now(s));
+	enum health_status status = i->health[q].status;
+	if (q == HEALTH_STARTUP) {
+		answer_startup(s, i);
+		return;
+	}
+	if (q == HEALTH_READINESS && status != HEALTH_DEGRADED)
+		i->ready = status == HEALTH_HEALTHY;
+	set_healthy(s, i, changed);
+	if (q == HEALTH_LIVENESS && status == HEALTH_UNHEALTHY && i->state == INSTANCE_RUNNING && is_restarted(i))
+		restart_unhealthy(s, i);
+}
+
+static void on_health(void *context, struct instance *i, enum health_answer answer, const char *why)
+{
+	if (instance_speaks_for_itself(i) || answer == HEALTH_STUCK)
+		keep_answer(context, i, HEALTH_LIVENESS, answer, why);
 }
 
 struct instance_events keep_events(struct supervisor *s)

@@ -17,6 +17,9 @@ bool keep_move(struct supervisor *s, struct instance *i, enum instance_state to)
 void keep_create(struct supervisor *s, struct worker *w); /* a new instance, on its way to running */
 void keep_initialized(struct supervisor *s, struct instance *i, const struct err *error);
 void keep_start(struct supervisor *s, struct instance *i);
+void keep_kill(struct supervisor *s, struct instance *i, const char *category, const char *why);
 void keep_stop(struct supervisor *s, struct instance *i); /* whatever its state; i may be gone afterwards */
 void keep_fail(struct supervisor *s, struct instance *i); /* its last_error says why; i may be gone afterwards */
+void keep_answer(
+	struct supervisor *s, struct instance *i, enum health_question q, enum health_answer answer, const char *why);
 struct instance_events keep_events(struct supervisor *s);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct instance; /* worker/instance.h */
+struct instance_error;
 struct delivery;
 
 /* One call of a handler: a durable job's attempt, or a transactional call (reeve_call, /v1/invoke): the runner cannot tell.
@@ -58,7 +59,8 @@ struct runner_ops {
 	enum errcode (*start)(struct instance *i, struct err *e);
 	/* Draining stop: no new work, running handlers get grace_ms, then the whole tree is ended. Idempotent. */
 	void (*stop)(struct instance *i, int64_t grace_ms);
-	void (*kill)(struct instance *i, const char *why); /* now */
+	/* Now. `why` becomes its last error; what a process said last is added. */
+	void (*kill)(struct instance *i, const struct instance_error *why);
 	/* Gives work; the instance has credit. Never fails: what goes wrong arrives as lost(). */
 	void (*deliver)(struct instance *i, struct delivery *d);
 	void (*cancel)(

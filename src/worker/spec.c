@@ -281,14 +281,13 @@ static enum errcode read_times(struct reading *r, const json_t *json)
 {
 	struct worker *w = r->w;
 	w->start_timeout_ms = w->stop_timeout_ms = 30000;
-	w->health_interval_ms = 10000;
-	const json_t *health = json_object_get(json, "health_check");
-	w->health_endpoint = text_of(health, "endpoint");
 	enum errcode code = duration(r, json, "start_timeout", "/start_timeout", &w->start_timeout_ms);
 	if (code == E_OK)
 		code = duration(r, json, "stop_timeout", "/stop_timeout", &w->stop_timeout_ms);
-	if (code == E_OK)
-		code = duration(r, health, "interval", "/health_check/interval", &w->health_interval_ms);
+	struct err e;
+	if (code == E_OK &&
+		health_parse(json, w->kind == WORKER_MANAGED && w->type == WORKER_PROCESS, w->health, r->at, &e) != E_OK)
+		code = err_set(r->e, E_INVALID, "worker %s: %s", w->id, e.text);
 	return code;
 }
 
@@ -376,9 +375,11 @@ void worker_free(struct worker *w)
 		texts_free(w->execs[k].command);
 	}
 	char *texts[] = {w->id, w->namespace, w->package_name, w->package_range, w->executable_path, w->working_directory,
-		w->module_path, w->entry_point, w->config, w->health_endpoint, w->spec};
+		w->module_path, w->entry_point, w->config, w->spec};
 	for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
 		free(texts[k]);
+	for (int q = 0; q < HEALTH_QUESTIONS; q++)
+		health_check_fini(&w->health[q]);
 	free(w->execs);
 	texts_free(w->args);
 	texts_free(w->environment);

@@ -36,6 +36,12 @@ void supervisor_initialized(struct supervisor *s, struct instance *i, const stru
 	keep_initialized(s, i, error);
 }
 
+void supervisor_answer(
+	struct supervisor *s, struct instance *i, enum health_question q, enum health_answer answer, const char *why)
+{
+	keep_answer(s, i, q, answer, why);
+}
+
 /* ── workers ── */
 
 static unsigned staying(const struct worker *w)
@@ -225,7 +231,7 @@ static void restart(struct supervisor *s, struct instance *i, bool force)
 		i->restart_wanted = true;
 		i->restart_wait_ms = 0;
 		if (force)
-			i->runner->kill(i, "restarted by force");
+			keep_kill(s, i, "stop", "restarted by force");
 		else
 			keep_stop(s, i);
 		break;
@@ -233,7 +239,7 @@ static void restart(struct supervisor *s, struct instance *i, bool force)
 	case INSTANCE_STOPPING:
 		i->restart_wanted = true;
 		i->restart_wait_ms = 0;
-		i->runner->kill(i, "restarted by force");
+		keep_kill(s, i, "stop", "restarted by force");
 		break;
 	case INSTANCE_FAILED:
 	case INSTANCE_STOPPED:
@@ -282,7 +288,7 @@ enum errcode supervisor_scale(struct supervisor *s, const char *id, unsigned rep
 void supervisor_kill(struct supervisor *s, struct instance *i, const char *why)
 {
 	if (i->state == INSTANCE_RUNNING || i->state == INSTANCE_STARTING || i->state == INSTANCE_STOPPING)
-		i->runner->kill(i, why);
+		keep_kill(s, i, "crash", why);
 }
 
 /* ── recovery, time, the end ── */
@@ -329,12 +335,12 @@ void supervisor_hold(struct supervisor *s, bool hold)
 static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
 {
 	const struct worker *w = i->worker;
-	if (i->state == INSTANCE_STARTING && now_ms > i->state_since_ms + w->start_timeout_ms) {
-		char why[80];
-		snprintf(why, sizeof why, "%s startup timeout", worker_type_word(w->type));
-		instance_set_error(
-			i, "timeout", "start", true, now_ms, "%s: not ready after %lld ms", why, (long long)w->start_timeout_ms);
-		i->runner->kill(i, why);
+	if (i->awaits_startup) {
+		; /* its probe has a limit of its own */
+	} else if (i->state == INSTANCE_STARTING && now_ms > i->state_since_ms + w->start_timeout_ms) {
+		struct instance_error error = instance_error_of("timeout", "start", true, now_ms,
+			"%s startup timeout: not ready after %lld ms", worker_type_word(w->type), (long long)w->start_timeout_ms);
+		i->runner->kill(i, &error);
 	} else if (i->state == INSTANCE_STARTING) {
 		keep_wake_at(s, i->state_since_ms + w->start_timeout_ms + 1);
 	} else if (i->next_try_at_ms && now_ms >= i->next_try_at_ms && !s->ending && w->wanted && !i->leaving) {

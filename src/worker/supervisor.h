@@ -24,7 +24,10 @@ struct supervisor_calls { /* set once by the wiring; none may be NULL but where 
 	enum errcode (*resolve)(void *context, struct instance *i, struct err *e);
 	/* After every transition; capabilities are known when it is `running`. */
 	void (*changed)(void *context, struct instance *i, enum instance_state from);
-	void (*health)(void *context, struct instance *i); /* i->healthy changed; may be NULL */
+	void (*health)(void *context, struct instance *i); /* a status in i->health changed; may be NULL */
+	/* What is to be asked of i may have changed: startup while it awaits that, readiness and liveness while it runs, else
+	 * nothing. Answers come by supervisor_answer. May be NULL. */
+	void (*probe)(void *context, struct instance *i);
 	/* Before i is freed: last chance to forget it. */
 	void (*gone)(void *context, struct instance *i);
 	void (*worker_gone)(void *context, struct worker *w); /* removed, with all instances ended; freed afterwards */
@@ -69,6 +72,8 @@ void supervisor_hold(
 void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, const char *evidence);
 
 void supervisor_initialized(struct supervisor *s, struct instance *i, const struct err *error); /* error NULL: well */
+void supervisor_answer(
+	struct supervisor *s, struct instance *i, enum health_question q, enum health_answer answer, const char *why);
 void supervisor_tick(struct supervisor *s, int64_t now_ms);
 /* Stops everything; true when nothing is left to wait for. Nothing is started any more. */
 bool supervisor_shutdown(struct supervisor *s);

@@ -12,8 +12,9 @@ static struct {
 	struct instance_events events;
 	int64_t now, wake;
 	unsigned starts, stops, kills, gone, workers_gone, resolved;
+	unsigned probes;
 	bool refuse_start, initialize_fails;
-	char killed_why[128];
+	struct instance_error killed;
 } f;
 
 static enum errcode fake_start(struct instance *i, struct err *e)
@@ -27,10 +28,10 @@ static void fake_stop(struct instance *i, int64_t grace_ms)
 	f.stops++;
 }
 
-static void fake_kill(struct instance *i, const char *why)
+static void fake_kill(struct instance *i, const struct instance_error *why)
 {
 	f.kills++;
-	snprintf(f.killed_why, sizeof f.killed_why, "%s", why);
+	f.killed = *why;
 }
 
 static const struct runner_ops fake = {.type = "process", .start = fake_start, .stop = fake_stop, .kill = fake_kill};
@@ -53,6 +54,11 @@ static enum errcode resolve(void *context, struct instance *i, struct err *e)
 
 static void changed(void *context, struct instance *i, enum instance_state from)
 {
+}
+
+static void probe(void *context, struct instance *i)
+{
+	f.probes++;
 }
 
 static void gone(void *context, struct instance *i)
@@ -80,8 +86,15 @@ static int set_up(void **state)
 {
 	memset(&f, 0, sizeof f);
 	f.now = 1000000;
-	const struct supervisor_calls calls = {
-		NULL, runner, initialize, resolve, changed, NULL, gone, worker_gone, wake, now_ms};
+	const struct supervisor_calls calls = {.runner = runner,
+		.initialize = initialize,
+		.resolve = resolve,
+		.changed = changed,
+		.probe = probe,
+		.gone = gone,
+		.worker_gone = worker_gone,
+		.wake = wake,
+		.now_ms = now_ms};
 	f.s = supervisor_new(&calls, 1);
 	f.events = supervisor_events(f.s);
 	return 0;
@@ -258,13 +271,13 @@ static void never_means_never(void **state)
 
 static void a_start_that_takes_too_long_is_a_startup_timeout(void **state)
 {
-	struct instance *i = only(add(",\"start_timeout\":\"5s\""));
+	add(",\"start_timeout\":\"5s\"");
 	pass(5000);
 	assert_int_equal(f.kills, 0);
 	pass(1);
 	assert_int_equal(f.kills, 1);
-	assert_string_equal(f.killed_why, "process startup timeout");
-	assert_string_equal(i->last_error.category, "timeout");
+	assert_string_equal(f.killed.details, "process startup timeout: not ready after 5000 ms");
+	assert_string_equal(f.killed.category, "timeout");
 }
 
 static void stop_drains_and_stays_stopped(void **state)
@@ -477,6 +490,95 @@ static void diagnostics_of_a_module_have_the_agreed_values(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void it_is_starting_until_its_startup_probe_says_otherwise(void **state)
+{
+	struct instance *i = only(add(",\"start_timeout\":\"5s\",\"startup_probe\":{\"port\":1,\"failure_threshold\":2}"));
+	f.events.running(f.events.context, i);
+	assert_int_equal(i->state, INSTANCE_STARTING);
+	assert_true(i->awaits_startup);
+	assert_int_equal(f.probes, 1);
+	pass(60000); /* the probe has a limit of its own */
+	assert_int_equal(f.kills, 0);
+	supervisor_answer(f.s, i, HEALTH_STARTUP, HEALTH_UNWELL, "not yet");
+	supervisor_answer(f.s, i, HEALTH_STARTUP, HEALTH_WELL, "");
+	assert_int_equal(i->state, INSTANCE_RUNNING);
+	supervisor_answer(f.s, i, HEALTH_STARTUP, HEALTH_UNWELL, "a late answer");
+	assert_int_equal(f.kills, 0);
+}
+
+static void one_whose_startup_probe_fails_is_ended(void **state)
+{
+	struct instance *i = only(add(",\"startup_probe\":{\"port\":1,\"failure_threshold\":2}"));
+	f.events.running(f.events.context, i);
+	supervisor_answer(f.s, i, HEALTH_STARTUP, HEALTH_UNWELL, "no");
+	assert_int_equal(f.kills, 0);
+	supervisor_answer(f.s, i, HEALTH_STARTUP, HEALTH_UNWELL, "no");
+	assert_int_equal(f.kills, 1);
+	assert_string_equal(f.killed.details, "its startup probe failed 2 times in a row: no");
+}
+
+static void one_that_is_not_ready_is_given_nothing_and_left_alone(void **state)
+{
+	struct instance *i = only(add(",\"readiness_probe\":{\"port\":1,\"failure_threshold\":2}"));
+	f.events.running(f.events.context, i);
+	assert_false(i->healthy); /* nobody has asked yet */
+	supervisor_answer(f.s, i, HEALTH_READINESS, HEALTH_WELL, "");
+	assert_true(i->healthy);
+	supervisor_answer(f.s, i, HEALTH_READINESS, HEALTH_UNWELL, "busy");
+	assert_true(i->healthy);
+	supervisor_answer(f.s, i, HEALTH_READINESS, HEALTH_UNWELL, "busy");
+	assert_false(i->healthy);
+	assert_int_equal(f.stops + f.kills, 0);
+}
+
+static void one_that_lives_no_more_is_drained_and_started_again(void **state)
+{
+	struct instance *i = only(add(",\"liveness_probe\":{\"port\":1,\"failure_threshold\":1}"));
+	f.events.running(f.events.context, i);
+	supervisor_answer(f.s, i, HEALTH_LIVENESS, HEALTH_UNWELL, "no");
+	assert_int_equal(i->state, INSTANCE_STOPPING);
+	assert_string_equal(i->last_error.category, "health");
+	supervisor_answer(f.s, i, HEALTH_LIVENESS, HEALTH_UNWELL, "no"); /* restarts never pile up */
+	assert_int_equal(f.stops, 1);
+	f.events.stopped(f.events.context, i);
+	pass(100);
+	assert_int_equal(f.starts, 2);
+	assert_int_equal(i->health[HEALTH_LIVENESS].status, HEALTH_UNKNOWN);
+}
+
+static void one_that_says_itself_that_it_is_unwell_is_not_started_again_unless_that_is_wanted(void **state)
+{
+	for (int wanted = 0; wanted < 2; wanted++) {
+		struct instance *i = only(wanted ? add(",\"health_check\":{\"failure_threshold\":1,\"restart\":true}")
+										 : add(",\"health_check\":{\"failure_threshold\":1}"));
+		f.events.running(f.events.context, i);
+		f.events.health(f.events.context, i, HEALTH_UNWELL, "no");
+		assert_false(i->healthy);
+		assert_int_equal(f.stops, wanted);
+		tear_down(NULL);
+		set_up(NULL);
+		f.stops = 0;
+	}
+}
+
+static void one_whose_breaker_is_open_stays_as_it_is(void **state)
+{
+	struct instance *i = only(add(",\"restart\":{\"max\":1},\"liveness_probe\":{\"port\":1,\"failure_threshold\":1}"));
+	f.events.running(f.events.context, i);
+	supervisor_answer(f.s, i, HEALTH_LIVENESS, HEALTH_UNWELL, "no");
+	assert_int_equal(i->state, INSTANCE_RUNNING);
+	assert_true(i->breaker.open);
+	assert_false(i->healthy);
+}
+
+static void a_path_counts_when_there_is_a_url_that_it_can_be_asked_of(void **state)
+{
+	struct instance *i = only(add(",\"health_check\":{\"endpoint\":\"/health\"}"));
+	assert_true(instance_speaks_for_itself(i));
+	instance_set_endpoint(i, bytes_of("url"), bytes_of("http://127.0.0.1:80"), (struct bytes){0});
+	assert_false(instance_speaks_for_itself(i));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +605,13 @@ int main(void)
 		CASE(thirteen_transitions_are_allowed_and_no_other),
 		CASE(what_a_schema_cannot_say_is_refused_with_its_place),
 		CASE(diagnostics_of_a_module_have_the_agreed_values),
+		CASE(it_is_starting_until_its_startup_probe_says_otherwise),
+		CASE(one_whose_startup_probe_fails_is_ended),
+		CASE(one_that_is_not_ready_is_given_nothing_and_left_alone),
+		CASE(one_that_lives_no_more_is_drained_and_started_again),
+		CASE(one_that_says_itself_that_it_is_unwell_is_not_started_again_unless_that_is_wanted),
+		CASE(one_whose_breaker_is_open_stays_as_it_is),
+		CASE(a_path_counts_when_there_is_a_url_that_it_can_be_asked_of),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "worker/health.h"
 #include "worker/restart.h"
 
 #include <jansson.h>
@@ -67,8 +68,7 @@ struct worker {
 	struct restart_policy restart;
 	int64_t start_timeout_ms, stop_timeout_ms;
 	struct worker_limits limits;
-	char *health_endpoint; /* of the worker's own server; NULL: asked over the link or by the module's `healthy` */
-	int64_t health_interval_ms;
+	struct health_check health[HEALTH_QUESTIONS];
 	enum worker_on_crash on_crash;
 	bool enabled;
 
