@@ -233,6 +233,24 @@ static void a_key_at_its_limit_does_not_hold_up_the_keys_behind_it(void **state)
 	assert_string_equal(drain(f), "a");
 }
 
+/* Its jobs had grown old, and with them the whole of their priority. */
+static void a_key_at_its_limit_makes_no_other_key_more_urgent(void **state)
+{
+	struct fixture *f = *state;
+	struct job_spec old = spec(0), young = spec(0), urgent = spec(8);
+	limit(f, (struct flow_limits){.key.concurrency = 1});
+	old.key = bytes_of("old");
+	young.key = bytes_of("young");
+	submit_spec(f, &old);
+	submit_spec(f, &old);
+	f->now += 3600 * 1000;
+	assert_non_null(lease(f)); /* takes the place of its key */
+	uint64_t minor = submit_spec(f, &young), first = submit_spec(f, &urgent);
+	assert_int_equal(lease(f)->id, first);
+	assert_int_equal(lease(f)->id, minor);
+	assert_null(lease(f));
+}
+
 static void a_key_without_a_token_steps_aside_until_it_has_one(void **state)
 {
 	struct fixture *f = *state;
@@ -506,6 +524,7 @@ int main(void)
 		TEST(a_queue_that_only_limits_others_is_not_woken),
 		TEST(after_a_restart_a_bucket_begins_empty),
 		TEST(a_key_at_its_limit_does_not_hold_up_the_keys_behind_it),
+		TEST(a_key_at_its_limit_makes_no_other_key_more_urgent),
 		TEST(a_key_without_a_token_steps_aside_until_it_has_one),
 		TEST(a_key_cannot_renew_its_tokens_by_having_no_jobs_for_a_moment),
 		TEST(the_keys_with_most_jobs_are_shown),

@@ -42,8 +42,9 @@ struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder)
 	queues_touch(qs, now_ms);
 	if (!flow_open(q))
 		return NULL;
-	for (struct job *j; (j = order_first(q, qs->now_ms));) {
-		if (!flow_key_open(j))
+	for (struct job *j, *urgent; (j = order_first(q, qs->now_ms, &urgent));) {
+		/* What cannot be given out makes nothing else urgent. */
+		if (!flow_key_open(urgent) || !flow_key_open(j))
 			continue;
 		order_take(q, j);
 		if (!expired(j, qs->now_ms)) {

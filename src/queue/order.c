@@ -168,7 +168,7 @@ static struct job *oldest(const struct level *level)
 	return plain && before(plain, keyed) ? plain : keyed;
 }
 
-struct job *order_first(const struct queue *q, int64_t now_ms)
+struct job *order_first(const struct queue *q, int64_t now_ms, struct job **urgent)
 {
 	const struct level *best = NULL;
 	struct job *best_oldest = NULL;
@@ -183,6 +183,7 @@ struct job *order_first(const struct queue *q, int64_t now_ms)
 			best_priority = p;
 		}
 	}
+	*urgent = best_oldest;
 	return best ? first_of(container_of(best->turns.next, struct lane, turn)) : NULL;
 }
 

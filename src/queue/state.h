@@ -227,7 +227,8 @@ void order_return(struct queue *q, struct job *j); /* the same, looked for from 
 void order_load(struct queue *q, struct job *j); /* at the end, wherever it belongs: order_sort follows */
 void order_sort(struct queue *q);
 void order_remove(struct queue *q, struct job *j);
-struct job *order_first(const struct queue *q, int64_t now_ms); /* NULL: empty */
+/* NULL: empty. *urgent: the job whose age makes this one's level the most urgent; maybe itself, maybe of another key. */
+struct job *order_first(const struct queue *q, int64_t now_ms, struct job **urgent);
 void order_take(struct queue *q, struct job *j); /* order_first's: removed, and the next key has its turn */
 int64_t order_oldest_at_ms(const struct queue *q); /* submitted_at_ms; 0: none waits */
 void order_step_aside(struct tenant *t); /* before it is put aside: its lanes have no turns */
@@ -235,7 +236,7 @@ void order_step_in(struct tenant *t);
 
 /* flow.c */
 bool flow_open(struct queue *q); /* it may give out a job now, as far as it and its namespace go */
-bool flow_key_open(const struct job *j); /* order_first's; false: its key has stepped aside */
+bool flow_key_open(const struct job *j); /* of one that waits in its lane; false: its key has stepped aside */
 void flow_spend(const struct job *j); /* it is given out: a token of each bucket */
 void flow_enter(struct job *j); /* it is in hands: a place */
 void flow_leave(struct job *j); /* fine when it has none */
