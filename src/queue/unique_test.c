@@ -106,6 +106,9 @@ static void a_submit_that_a_full_disk_refused_holds_no_key(void **state)
 	submit_spec(f, &s);
 	assert_int_equal(f->submit_code, E_NO_SPACE);
 	store_memory_set_full(f->store, false);
+	f->now += 200;
+	queues_tick(f->qs, f->now); /* finds the space */
+	settle(f);
 	assert_false(held(f, &s));
 }
 
