@@ -44,6 +44,8 @@ static void tick(struct world *w)
 		w->now_ms -= (int64_t)sim_random(w, 50);
 	int64_t next = queues_tick(w->qs, w->now_ms);
 	sim_note(w, "tick", (uint64_t)(next - w->now_ms), 0);
+	if (queues_now(w->qs) > w->latest_ms)
+		w->latest_ms = queues_now(w->qs);
 	list_each(&w->live, l)
 	{
 		const struct sim_job *j = container_of(l, struct sim_job, link);

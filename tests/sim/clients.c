@@ -20,7 +20,8 @@ static void on_submitted(void *context, const struct submit_reply *r)
 		struct sim_job *j = idmap_get(&w->jobs, r->ids[i]);
 		sim_note(w, "submitted", r->ids[i], r->code);
 		if (r->existing[i]) {
-			SIM_CHECK(w, r->code || (j && j->state != SIM_SENT), "key: an earlier job that was never kept");
+			SIM_CHECK(
+				w, r->code || (j && (j->state != SIM_SENT || j->replayed)), "key: an earlier job that was never kept");
 			continue;
 		}
 		if (r->code) {
@@ -195,7 +196,7 @@ static unsigned state_bit(struct world *w, const struct sim_job *j)
 static enum held unique_is(struct world *w, const struct sim_unique *u)
 {
 	const struct sim_job *j = u->id ? idmap_get(&w->jobs, u->id) : NULL;
-	if (!j)
+	if (!j) /* it was lost, and perhaps the one that had the key before has it again */
 		return u->id ? EITHER : NOT_HELD;
 	if (u->until_ms <= queues_now(w->qs))
 		return NOT_HELD;

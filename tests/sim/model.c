@@ -68,8 +68,6 @@ void model_lost(struct world *w, struct sim_job *j)
 		if (w->keys[i].id == j->id)
 			w->keys[i].id = 0;
 	}
-	if (j->unique >= 0 && w->uniques[j->unique].id == j->id)
-		w->uniques[j->unique] = (struct sim_unique){0};
 	idmap_remove(&w->jobs, j->id);
 	free(j);
 }
@@ -307,7 +305,7 @@ static void check_results(struct world *w)
 {
 	for (int i = 0; i < SIM_RESULTS; i++) {
 		const struct sim_result *r = &w->results[i];
-		if (r->id && queues_now(w->qs) < r->until_ms)
+		if (r->id && w->latest_ms < r->until_ms)
 			SIM_CHECK(
 				w, stored(w, STORE_DONE, r->id), "job %llu: its result is gone too early", (unsigned long long)r->id);
 	}

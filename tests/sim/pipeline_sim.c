@@ -379,7 +379,8 @@ static void work(struct world *w)
 			CHECK(w, strstr(input.data, "\"parse\":{\"by\":\"parse\"}"),
 				"job %" PRIu64 ": gathers without the parser's result", h->id);
 		if (draw(w, 12) == 0)
-			queue_crashed(w->qs, h->id, h->fence, &(struct job_error){"crashed", "signal 9", 1}, (struct bytes){0}, w->now_ms, NULL);
+			queue_crashed(w->qs, h->id, h->fence, &(struct job_error){"crashed", "signal 9", 1}, (struct bytes){0},
+				w->now_ms, NULL);
 		else if (h->capability == PARSE)
 			done = parse(w, h, j, input.data);
 		else if (h->capability == CLASSIFY)

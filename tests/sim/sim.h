@@ -111,7 +111,7 @@ struct sim_turns { /* of one level of one queue, by lane (key); see model_order.
 struct world {
 	uint64_t seed, random, hash, step;
 	bool trace;
-	int64_t now_ms;
+	int64_t now_ms, latest_ms; /* latest: of any engine, whose clocks may go back */
 	struct store *store;
 	struct queues *qs;
 	struct queue *queues[SIM_QUEUES];
