@@ -76,6 +76,28 @@ static const struct field callback_fields[] = {
 	AT(callback_record, status, NUMBER),
 	AT(callback_record, failed, FLAG),
 };
+static const struct field batch_record_fields[] = {
+	AT(batch_record, namespace, BYTES),
+	AT(batch_record, name, BYTES),
+	AT(batch_record, failed_ids, BYTES),
+	AT(batch_record, created_at_ms, NUMBER),
+	AT(batch_record, finished_at_ms, NUMBER),
+	AT(batch_record, completed, NUMBER),
+	AT(batch_record, failed, NUMBER),
+	AT(batch_record, cancelled, NUMBER),
+	AT(batch_record, max_failures, NUMBER),
+	AT(batch_record, total, NUMBER),
+	AT(batch_record, then_id, NUMBER),
+	AT(batch_record, state, NUMBER),
+};
+static const struct field batch_definition_fields[] = {
+	AT(batch_definition, callback, BYTES),
+	AT(batch_definition, then, BYTES),
+};
+static const struct field member_record_fields[] = {
+	AT(member_record, total, NUMBER),
+	AT(member_record, closed, FLAG),
+};
 struct item_record {
 	uint64_t becomes;
 };
@@ -250,6 +272,48 @@ enum errcode callback_record_decode(struct bytes head, struct callback_record *o
 {
 	struct callback_record r = {0};
 	enum errcode code = decode(callback_fields, COUNT(callback_fields), head, &r, e);
+	if (!code)
+		*out = r;
+	return code;
+}
+
+void batch_record_encode(const struct batch_record *r, struct buf *out)
+{
+	encode(batch_record_fields, COUNT(batch_record_fields), r, out);
+}
+
+enum errcode batch_record_decode(struct bytes head, struct batch_record *out, struct err *e)
+{
+	struct batch_record r = {0};
+	enum errcode code = decode(batch_record_fields, COUNT(batch_record_fields), head, &r, e);
+	if (!code)
+		*out = r;
+	return code;
+}
+
+void batch_definition_encode(const struct batch_definition *d, struct buf *out)
+{
+	encode(batch_definition_fields, COUNT(batch_definition_fields), d, out);
+}
+
+enum errcode batch_definition_decode(struct bytes head, struct batch_definition *out, struct err *e)
+{
+	struct batch_definition r = {0};
+	enum errcode code = decode(batch_definition_fields, COUNT(batch_definition_fields), head, &r, e);
+	if (!code)
+		*out = r;
+	return code;
+}
+
+void member_record_encode(const struct member_record *r, struct buf *out)
+{
+	encode(member_record_fields, COUNT(member_record_fields), r, out);
+}
+
+enum errcode member_record_decode(struct bytes head, struct member_record *out, struct err *e)
+{
+	struct member_record r = {0};
+	enum errcode code = decode(member_record_fields, COUNT(member_record_fields), head, &r, e);
 	if (!code)
 		*out = r;
 	return code;

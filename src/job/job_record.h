@@ -66,6 +66,34 @@ struct key_record {
 void key_record_encode(const struct key_record *r, struct buf *out);
 enum errcode key_record_decode(struct bytes head, struct key_record *out, struct err *e);
 
+/* Heads of STORE_BATCH: how far a batch is. Written with the end of each of its jobs. */
+struct batch_record {
+	struct bytes namespace, name; /* namespace empty: "default" */
+	struct bytes failed_ids; /* of some failed jobs: 8 bytes each, low first */
+	int64_t created_at_ms, finished_at_ms; /* finished: 0 until it is over */
+	uint64_t completed, failed, cancelled; /* of its jobs */
+	uint64_t max_failures, total; /* total: once it is over */
+	uint64_t then_id; /* the job that it was followed by, or 0 */
+	uint64_t state; /* of batch/ */
+};
+void batch_record_encode(const struct batch_record *r, struct buf *out);
+enum errcode batch_record_decode(struct bytes head, struct batch_record *out, struct err *e);
+
+/* Bodies of STORE_BATCH: what it was asked to do at its end. */
+struct batch_definition {
+	struct bytes callback, then; /* JSON texts, or empty */
+};
+void batch_definition_encode(const struct batch_definition *d, struct buf *out);
+enum errcode batch_definition_decode(struct bytes body, struct batch_definition *out, struct err *e);
+
+/* Heads of STORE_MEMBER under (batch id, 0): written when jobs join it, and when it is closed. */
+struct member_record {
+	uint64_t total; /* jobs */
+	bool closed; /* no more will join */
+};
+void member_record_encode(const struct member_record *r, struct buf *out);
+enum errcode member_record_decode(struct bytes head, struct member_record *out, struct err *e);
+
 /* Heads of STORE_CALLBACK: how far a delivery is. */
 struct callback_record {
 	struct bytes target; /* JSON text {"url", "headers"} */
