@@ -25,6 +25,7 @@ struct reeve_client {
 	unsigned outstanding; /* answers that sent jobs will still get */
 	char *body; /* a SUBMIT that is put together */
 	size_t body_room;
+	unsigned char existing[SUBMIT_MAX / 8 + 1]; /* bit i: of the last answer to a submit */
 	char error[512];
 };
 
@@ -192,10 +193,18 @@ static int read_spec(struct reeve_client *c, const struct reeve_job_spec *given,
 		.due_at_ms = s.due_at_ms,
 		.expires_at_ms = s.expires_at_ms,
 		.timeout_ms = s.timeout_ms,
-		.max_attempts = s.max_attempts < 0 ? 0 : (uint32_t)s.max_attempts};
-	for (const struct span *
-			 p = (struct span[]){out->capability, out->namespace, out->key, out->tags, out->traceparent, out->fair_key},
-			*end = p + 6;
+		.max_attempts = s.max_attempts < 0 ? 0 : (uint32_t)s.max_attempts,
+		.deadline_ms = s.deadline_ms,
+		.retry_delay_ms = s.retry_delay_ms,
+		.retry_cap_ms = s.retry_cap_ms,
+		.unique_states = (uint16_t)s.unique,
+		.unique_period_ms = s.unique_period_ms,
+		.unique_key = s.unique ? span_of(s.unique_key) : (struct span){0}};
+	if (s.unique > UINT16_MAX)
+		return refuse(c, REEVE_E_INVALID, "unique 0x%x: there is no such state", s.unique);
+	for (const struct span *p = (struct span[]){out->capability, out->namespace, out->key, out->tags, out->traceparent,
+							   out->fair_key, out->unique_key},
+						   *end = p + 7;
 		 p < end; p++)
 		if (p->size > 4096)
 			return refuse(
@@ -252,13 +261,21 @@ static int take_refused(struct reeve_client *c, const struct wire_message *m)
 }
 
 /* SUBMITTED is u32 n, u32 0, n ids, n bytes "it was there before". */
-static bool get_ids(const struct wire_message *m, size_t n, char (*ids)[REEVE_ID_SIZE])
+static bool get_ids(struct reeve_client *c, const struct wire_message *m, size_t n, char (*ids)[REEVE_ID_SIZE])
 {
 	if (m->size != 8 + n * 9 || frame_number(m->data, 4) != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		id_format(frame_number(m->data + 8 + 8 * i, 8), ids[i]);
+	memset(c->existing, 0, n / 8 + 1);
+	for (size_t i = 0; i < n; i++)
+		c->existing[i / 8] |= (unsigned char)((m->data[8 + 8 * n + i] & 1) << i % 8);
 	return true;
+}
+
+REEVE_PUBLIC int reeve_client_existing(const struct reeve_client *c, size_t i)
+{
+	return c && i < SUBMIT_MAX ? c->existing[i / 8] >> i % 8 & 1 : 0;
 }
 
 static const char *const states[] = {
@@ -352,7 +369,7 @@ REEVE_PUBLIC int reeve_client_submit(
 	rc = put_submit(c, specs, n, 0, c->tickets += 2);
 	if (rc == REEVE_OK)
 		rc = ask(c, c->tickets, -1, &m);
-	if (rc == REEVE_OK && (m.type != FRAME_SUBMITTED || !get_ids(&m, n, ids)))
+	if (rc == REEVE_OK && (m.type != FRAME_SUBMITTED || !get_ids(c, &m, n, ids)))
 		rc = take_other(c, &m);
 	return rc;
 }
@@ -469,7 +486,7 @@ REEVE_PUBLIC int reeve_client_next(struct reeve_client *c, int64_t timeout_ms, s
 	if (rc != REEVE_OK)
 		return rc;
 	a.ticket = m.id;
-	if (m.type == FRAME_SUBMITTED && get_ids(&m, 1, &a.outcome.id)) {
+	if (m.type == FRAME_SUBMITTED && get_ids(c, &m, 1, &a.outcome.id)) {
 		c->outstanding--;
 	} else if (m.type == FRAME_OUTCOME && get_outcome(c, &m, &a.outcome)) {
 		a.over = 1;

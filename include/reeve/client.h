@@ -38,6 +38,21 @@ struct reeve_job_spec { /* zero-initialise, then set `size` and what you need; a
 	int64_t expires_at_ms; /* 0: never */
 	int64_t timeout_ms; /* of one attempt; 0: the default */
 	const char *key; /* whose job it is within its queue (a tenant): keys take turns, and have limits. NULL: none */
+	int64_t deadline_ms; /* Unix time; 0: none. It must have ended by then: no attempt runs longer, none begins later */
+	int64_t retry_delay_ms, retry_cap_ms; /* the wait after the first failure, and the longest; 0: the capability's */
+	unsigned
+		unique; /* 0: no. Else REEVE_IN_...: while an earlier job of its key is in one of these states, it is given */
+	const char *unique_key; /* NULL: the input stands for it */
+	int64_t unique_period_ms; /* the earlier job holds the key so long at most; 0: as long as the states hold */
+};
+enum { /* reeve_job_spec.unique */
+	REEVE_IN_SCHEDULED = 1,
+	REEVE_IN_PENDING = 2,
+	REEVE_IN_PROCESSING = 4,
+	REEVE_IN_COMPLETED = 16, /* these three need a period */
+	REEVE_IN_FAILED = 32,
+	REEVE_IN_CANCELLED = 64,
+	REEVE_NOT_OVER = REEVE_IN_SCHEDULED | REEVE_IN_PENDING | REEVE_IN_PROCESSING
 };
 #define REEVE_JOB_SPEC_INIT                                                                                            \
 	{                                                                                                                  \
@@ -62,6 +77,9 @@ REEVE_PUBLIC const char *reeve_client_error(const struct reeve_client *c); /* ""
 /* Submits n jobs (1 to 10000), all or none; returns when they are on disk. ids has room for n. */
 REEVE_PUBLIC int reeve_client_submit(
 	struct reeve_client *c, const struct reeve_job_spec *specs, size_t n, char (*ids)[REEVE_ID_SIZE]);
+
+/* Of the last submit: is ids[i] an earlier job, whose idempotency key or unique key this one had? Of reeve_client_next: i is 0. */
+REEVE_PUBLIC int reeve_client_existing(const struct reeve_client *c, size_t i);
 
 /* Until the job is over, at most timeout_ms (< 0: no limit). What is in *outcome stays until the next call for c. */
 REEVE_PUBLIC int reeve_client_wait(

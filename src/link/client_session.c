@@ -218,6 +218,10 @@ static bool read_spec(const struct wire_message *m, size_t *at, struct job_spec 
 	out->priority = s.priority;
 	out->due_at_ms = s.due_at_ms;
 	out->expires_at_ms = s.expires_at_ms;
+	out->deadline_ms = s.deadline_ms;
+	out->retry_delay_ms = s.retry_delay_ms;
+	out->retry_cap_ms = s.retry_cap_ms;
+	out->unique = (struct job_unique){s.unique_states, s.unique_period_ms, bytes_at(s.unique_key)};
 	if (s.timeout_ms)
 		out->timeout_ms = s.timeout_ms;
 	if (s.max_attempts)

@@ -267,10 +267,16 @@ bool message_get_answer(const struct wire_message *m, struct message_answer *a)
 	return ended(&r) && m->file_n == 0;
 }
 
+static size_t rare_size(const struct message_spec *s)
+{
+	bool any = s->deadline_ms || s->retry_delay_ms || s->retry_cap_ms || s->unique_states;
+	return any ? MESSAGE_SPEC_RARE + s->unique_key.size : 0;
+}
+
 size_t message_spec_size(const struct message_spec *s)
 {
 	return MESSAGE_SPEC_HEAD + s->capability.size + s->namespace.size + s->input.size + s->key.size + s->tags.size +
-		   s->traceparent.size + s->fair_key.size;
+		   s->traceparent.size + s->fair_key.size + rare_size(s);
 }
 
 static char *put_span(char *out, struct span s)
@@ -278,6 +284,17 @@ static char *put_span(char *out, struct span s)
 	if (s.size)
 		memcpy(out, s.data, s.size);
 	return out + s.size;
+}
+
+static char *put_rare(char *out, const struct message_spec *s)
+{
+	out = frame_put_number(out, (uint64_t)s->deadline_ms, 8);
+	out = frame_put_number(out, (uint64_t)s->retry_delay_ms, 8);
+	out = frame_put_number(out, (uint64_t)s->retry_cap_ms, 8);
+	out = frame_put_number(out, (uint64_t)s->unique_period_ms, 8);
+	out = frame_put_number(out, s->unique_states, 2);
+	out = frame_put_number(out, s->unique_key.size, 2);
+	return put_span(out, s->unique_key);
 }
 
 char *message_put_spec(char *out, const struct message_spec *s)
@@ -295,21 +312,37 @@ char *message_put_spec(char *out, const struct message_spec *s)
 	out = frame_put_number(out, (uint64_t)s->timeout_ms, 8);
 	out = frame_put_number(out, s->max_attempts, 4);
 	out = frame_put_number(out, s->fair_key.size, 2);
-	out = frame_put_number(out, 0, 2);
+	out = frame_put_number(out, rare_size(s), 2);
 	out = put_span(out, s->capability);
 	out = put_span(out, s->namespace);
 	out = put_span(out, s->input);
 	out = put_span(out, s->key);
 	out = put_span(out, s->tags);
 	out = put_span(out, s->traceparent);
-	return put_span(out, s->fair_key);
+	out = put_span(out, s->fair_key);
+	return rare_size(s) ? put_rare(out, s) : out;
+}
+
+/* `size` bytes; what a later version has put behind its own is not looked at. */
+static void take_rare(struct reader *r, size_t size, struct message_spec *s)
+{
+	struct span all = take_span(r, size);
+	struct reader rare = {all.data, all.data + all.size, r->good && size >= MESSAGE_SPEC_RARE};
+	s->deadline_ms = (int64_t)take(&rare, 8);
+	s->retry_delay_ms = (int64_t)take(&rare, 8);
+	s->retry_cap_ms = (int64_t)take(&rare, 8);
+	s->unique_period_ms = (int64_t)take(&rare, 8);
+	s->unique_states = (uint16_t)take(&rare, 2);
+	s->unique_key = take_span(&rare, take(&rare, 2));
+	r->good = rare.good;
 }
 
 bool message_get_spec(const struct wire_message *m, size_t *at, struct message_spec *s)
 {
 	struct reader r = {m->data + *at, m->data + m->size, *at <= m->size};
-	size_t input, sizes[5], fair_key;
+	size_t input, sizes[5], fair_key, rare;
 
+	*s = (struct message_spec){0};
 	if (!r.good)
 		return false;
 	input = take(&r, 4);
@@ -322,7 +355,7 @@ bool message_get_spec(const struct wire_message *m, size_t *at, struct message_s
 	s->timeout_ms = (int64_t)take(&r, 8);
 	s->max_attempts = (uint32_t)take(&r, 4);
 	fair_key = take(&r, 2);
-	take(&r, 2);
+	rare = take(&r, 2);
 	s->capability = take_span(&r, sizes[0]);
 	s->namespace = take_span(&r, sizes[1]);
 	s->input = take_span(&r, input);
@@ -330,6 +363,8 @@ bool message_get_spec(const struct wire_message *m, size_t *at, struct message_s
 	s->tags = take_span(&r, sizes[3]);
 	s->traceparent = take_span(&r, sizes[4]);
 	s->fair_key = take_span(&r, fair_key);
+	if (rare)
+		take_rare(&r, rare, s);
 	*at = (size_t)(r.at - m->data);
 	return r.good;
 }

@@ -226,6 +226,37 @@ static void a_spec_survives_the_wire(void **state)
 	}
 }
 
+static void what_few_specs_have_survives_too_and_a_later_version_may_say_more(void **state)
+{
+	struct message_spec s = {.capability = {"a", 1},
+							.fair_key = {"t", 1},
+							.deadline_ms = 7,
+							.retry_delay_ms = 8,
+							.retry_cap_ms = 9,
+							.unique_period_ms = 10,
+							.unique_states = 7,
+							.unique_key = {"nightly", 7}},
+						back;
+	char flat[200];
+	struct wire_message m = {.data = flat};
+	size_t at = 0;
+	m.size = (size_t)(message_put_spec(flat, &s) - flat);
+	assert_int_equal(m.size, message_spec_size(&s));
+	assert_true(message_get_spec(&m, &at, &back));
+	assert_int_equal(at, m.size);
+	assert_true(back.deadline_ms == 7 && back.retry_delay_ms == 8 && back.retry_cap_ms == 9);
+	assert_true(back.unique_period_ms == 10 && back.unique_states == 7 && back.unique_key.size == 7);
+	assert_memory_equal(back.unique_key.data, "nightly", 7);
+	flat[46] = (char)(flat[46] + 3); /* the size of what is rare */
+	m.size += 3;
+	at = 0;
+	assert_true(message_get_spec(&m, &at, &back));
+	assert_int_equal(at, m.size);
+	flat[46] = MESSAGE_SPEC_RARE - 1;
+	at = 0;
+	assert_false(message_get_spec(&m, &at, &back));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +266,7 @@ int main(void)
 		cmocka_unit_test(without_memory_nothing_is_put_and_nothing_leaks),
 		cmocka_unit_test(every_message_is_checked_to_its_last_byte),
 		cmocka_unit_test(a_spec_survives_the_wire),
+		cmocka_unit_test(what_few_specs_have_survives_too_and_a_later_version_may_say_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@ static struct {
 	struct link_request *forever; /* waits for a job that never ends */
 	uint64_t ids;
 	struct reeve_client *c;
+	struct job_spec last; /* that was submitted; its texts are gone */
+	char unique_key[16];
 } t;
 
 /* ── the daemon ── */
@@ -40,10 +42,16 @@ static void on_submit(void *context, struct link_request *r, const struct job_sp
 		link_refused(r, &e);
 		return;
 	}
+	t.last = specs[n - 1];
+	snprintf(t.unique_key, sizeof t.unique_key, "%.*s", (int)t.last.unique.key.size, t.last.unique.key.data);
 	ids = mem_new(n * sizeof *ids);
-	for (size_t i = 0; i < n; i++)
+	bool *existing = mem_new(n * sizeof *existing);
+	for (size_t i = 0; i < n; i++) {
 		ids[i] = ++t.ids;
-	link_submitted(r, ids, NULL, n);
+		existing[i] = specs[i].unique.states != 0;
+	}
+	link_submitted(r, ids, existing, n);
+	free(existing);
 	free(ids);
 }
 
@@ -315,10 +323,34 @@ static void an_unknown_frame_that_may_be_ignored_is_ignored(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
+static void what_few_jobs_have_arrives_and_who_was_there_is_told(void **state)
+{
+	struct reeve_job_spec specs[2] = {REEVE_JOB_SPEC_INIT, REEVE_JOB_SPEC_INIT};
+	char ids[2][REEVE_ID_SIZE];
+	specs[0].capability = specs[1].capability = "echo.me";
+	specs[1].deadline_ms = 1795319100000;
+	specs[1].retry_delay_ms = 10;
+	specs[1].retry_cap_ms = 20;
+	specs[1].unique = REEVE_NOT_OVER | REEVE_IN_COMPLETED;
+	specs[1].unique_key = "nightly";
+	specs[1].unique_period_ms = 60000;
+	assert_int_equal(reeve_client_submit(t.c, specs, 2, ids), REEVE_OK);
+	assert_true(t.last.deadline_ms == 1795319100000 && t.last.retry_delay_ms == 10 && t.last.retry_cap_ms == 20);
+	assert_int_equal(t.last.unique.states, JOB_UNIQUE_WAITING_OR_RUNNING | 1u << JOB_COMPLETED);
+	assert_int_equal(t.last.unique.period_ms, 60000);
+	assert_string_equal(t.unique_key, "nightly");
+	assert_int_equal(reeve_client_existing(t.c, 0), 0);
+	assert_int_equal(reeve_client_existing(t.c, 1), 1);
+	specs[1].unique_period_ms = 0; /* a job that is over holds a key for a period only */
+	assert_int_equal(reeve_client_submit(t.c, specs, 2, ids), REEVE_E_INVALID);
+	assert_non_null(strstr(reeve_client_error(t.c), "period"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_job_and_many_are_submitted),
+		TEST(what_few_jobs_have_arrives_and_who_was_there_is_told),
 		TEST(a_refusal_says_why_and_the_client_goes_on),
 		TEST(an_outcome_has_a_result_or_an_error),
 		TEST(a_job_is_shown_or_not_found),
