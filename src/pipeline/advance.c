@@ -7,6 +7,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { CANCEL_MAX = 256 };
+
+static void run_cancel_jobs(struct run *r);
+
 /* Whatever fails here ends the engine: a full disk only delays (queue.h). */
 static void end_saved(void *context, enum errcode code)
 {
@@ -192,53 +196,51 @@ void run_advance(struct pipelines *ps, struct run *r)
 	}
 }
 
-struct cancel_list {
-	uint64_t run_id;
-	uint64_t *ids;
-	size_t n, room;
-};
-
-static bool collect_job(void *context, struct job *j)
-{
-	struct cancel_list *c = context;
-	if (j->run_id == c->run_id) {
-		if (c->n == c->room)
-			c->ids = mem_resize(c->ids, (c->room = c->room ? c->room * 2 : 64) * sizeof *c->ids);
-		c->ids[c->n++] = j->id;
-	}
-	return true;
-}
-
-/* Two passes: cancelling changes what is walked over. */
-static void cancel_jobs(struct pipelines *ps, const struct run *r)
-{
-	struct cancel_list c = {.run_id = r->id};
-	queues_each_live(ps->queues, collect_job, &c);
-	for (size_t i = 0; i < c.n; i++)
-		queue_cancel(ps->queues, c.ids[i], queues_now(ps->queues), NULL, NULL, NULL);
-	mem_free_at(&c.ids);
-}
-
 /* The items after the cancellations, since they are those jobs' inputs. An engine that dies in between does both again. */
-static void cancel_and_clean(struct pipelines *ps, struct run *r)
+static void clean_and_remove(struct pipelines *ps, struct run *r)
 {
 	struct store_batch *b = store_batch_new();
 	scoped(buf_fini) struct buf head = {0};
-	cancel_jobs(ps, r);
 	clean(r, b);
 	r->cleaned = true;
 	run_encode(r, &head);
 	store_batch_put_head(b, STORE_RUN, (struct store_key){.id = r->id}, buf_bytes(&head));
 	queues_commit(ps->queues, b, NULL, NULL);
+	run_remove(ps, r);
+}
+
+static void cancelled(void *context, enum errcode code)
+{
+	struct run *r = context;
+	if (--r->cancelling == 0 && !code)
+		run_cancel_jobs(r);
+}
+
+/* One that has ended already, or is being cancelled, is left alone. */
+static bool cancel_one(void *context, struct job *j)
+{
+	struct run *r = context;
+	struct queues *qs = r->set->queues;
+	r->cancelling += queue_cancel(qs, j->id, queues_now(qs), cancelled, r, NULL) == E_OK;
+	return r->cancelling < CANCEL_MAX;
+}
+
+/* Some at a time, the next ones when those are on the disk: there may be a million, and others want their turn. */
+static void run_cancel_jobs(struct run *r)
+{
+	queues_each_of_run(r->set->queues, r->id, cancel_one, r);
+	if (!r->cancelling)
+		clean_and_remove(r->set, r);
 }
 
 void run_settle(struct pipelines *ps, struct run *r)
 {
 	uint64_t id = r->id;
 	enum run_state state = r->state;
-	if (state != RUN_COMPLETED)
-		cancel_and_clean(ps, r);
-	run_remove(ps, r);
+	if (state == RUN_COMPLETED)
+		run_remove(ps, r);
+	else
+		run_cancel_jobs(r);
 	if (ps->changed)
 		ps->changed(ps->changed_context, id, state);
 	run_tell_waiters(ps, id, E_OK);

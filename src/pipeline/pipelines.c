@@ -162,7 +162,7 @@ static void item_ended(struct pipelines *ps, struct run *r, int each, enum queue
 void pipelines_ended(struct pipelines *ps, struct job *j, const struct job_outcome *o)
 {
 	struct run *r = run_find(ps, j->run_id);
-	if (!r)
+	if (!r || r->over)
 		return;
 	r->changed = true;
 	if (r->pipeline->steps[j->step].source != STEP_EACH)

@@ -41,6 +41,7 @@ struct run {
 	struct job_error error;
 	bool changed; /* since the watcher was told */
 	bool stored; /* its beginning is durable */
+	unsigned cancelling; /* jobs whose cancellation is on its way to the disk */
 	bool over; /* its end is on its way to the disk, or there */
 	bool cleaned; /* of one that did not complete: its jobs were cancelled and its items are gone */
 	char *output; /* result of the output step once that has ended in this engine; or NULL */

@@ -459,6 +459,33 @@ static void a_cancelled_run_cancels_its_jobs(void **state)
 	assert_int_equal(pipelines_cancel(f->ps, 12345, f->now, &e), E_NOT_FOUND);
 }
 
+static bool is_cancelled(void *context, struct job *j)
+{
+	*(int *)context += j->state == JOB_SETTLING;
+	return true;
+}
+
+static void the_jobs_of_a_large_run_are_cancelled_some_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t run = start_mail(f), other = start_mail(f);
+	struct job *parse = must_lease(f, "parse");
+	int settling = 0;
+	for (uint64_t key = 1; key <= 1000; key++)
+		emit(f, parse, key, "{}");
+	settle(f);
+	assert_int_equal(rows(f, STORE_JOB), 1002);
+	assert_int_equal(pipelines_cancel(f->ps, run, f->now, NULL), E_OK);
+	store_flush(f->store); /* the run's end is durable: the first of its jobs */
+	queues_each_live(f->qs, is_cancelled, &settling);
+	assert_in_range(settling, 1, 300);
+	settle(f);
+	expect_run(f, run, "cancelled", 1000, 0);
+	assert_int_equal(rows(f, STORE_JOB), 1);
+	assert_int_equal(rows(f, STORE_ITEM), 0);
+	expect_run(f, other, "running", 0, 0);
+}
+
 static void jobs_of_a_run_that_ended_are_cancelled_also_when_the_engine_died_in_between(void **state)
 {
 	struct fixture *f = *state;
@@ -843,6 +870,7 @@ int main(void)
 		TEST(a_second_attempt_of_the_emitter_renumbers_nothing),
 		TEST(when_the_emitter_fails_the_run_fails_and_takes_its_jobs_and_items_along),
 		TEST(a_cancelled_run_cancels_its_jobs),
+		TEST(the_jobs_of_a_large_run_are_cancelled_some_at_a_time),
 		TEST(jobs_of_a_run_that_ended_are_cancelled_also_when_the_engine_died_in_between),
 		TEST(a_wait_ends_once_and_may_be_freed_by_whoever_hears_of_it),
 		TEST(the_emitter_waits_while_in_flight_of_its_jobs_are_alive),

@@ -130,6 +130,7 @@ void head_apply(struct job *j, const struct job_record *r)
 	j->priority = (uint8_t)r->priority;
 	if (has_more(r))
 		apply_more(j, r);
+	kin_join(j);
 	if (r->error_code.size)
 		set_error(j, r->error_code, r->error_message.size ? r->error_message : bytes_of(""));
 }

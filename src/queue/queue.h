@@ -277,9 +277,10 @@ struct job_counts {
 };
 struct job_counts queues_count_batch(const struct queues *qs, uint64_t batch_id);
 void queues_each(struct queues *qs, void (*visit)(void *context, struct queue *q), void *context);
-void queues_each_live(
-	struct queues *qs, bool (*visit)(void *context, struct job *j), void *context); /* newest first; false stops.
-	Sorts them all: for listings prefer the store's list of STORE_JOB, which runs on the reader thread, and queues_find. */
+/* Every live job, in no order; false stops. For tests: for listings there is the store's list of STORE_JOB, on the reader's thread. */
+void queues_each_live(struct queues *qs, bool (*visit)(void *context, struct job *j), void *context);
+/* Those of a run, in the order in which they came. The visitor may cancel the job at hand. */
+void queues_each_of_run(struct queues *qs, uint64_t run_id, bool (*visit)(void *context, struct job *j), void *context);
 
 /* What any job, live or over, looks like to clients: decoded from the live record or from DONE/DEAD heads. */
 struct job_view {

@@ -92,6 +92,9 @@ void queues_free(struct queues *qs)
 	for (size_t i = 0; i < qs->groups.room; i++)
 		free(qs->groups.slots[i].value);
 	idmap_fini(&qs->groups);
+	for (size_t i = 0; i < qs->runs.room; i++)
+		free(qs->runs.slots[i].value);
+	idmap_fini(&qs->runs);
 	idmap_fini(&qs->dead_busy);
 	keys_fini(&qs->keys);
 	keys_fini(&qs->uniques);
@@ -269,6 +272,7 @@ void queues_job_free(struct queues *qs, struct job *j)
 		arrived(j->queue);
 	input_drop(qs, j->input);
 	group_leave(qs, j);
+	kin_leave(qs, j);
 	if (j->more) {
 		tenant_leave(j);
 		heap_remove(&qs->expiries, &j->more->expiry);

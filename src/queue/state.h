@@ -100,6 +100,7 @@ struct space { /* a namespace */
 
 struct job_more {
 	struct heap_node expiry;
+	struct list kin; /* with the other jobs of its run, if it has one */
 	struct job *job;
 	struct tenant *tenant; /* NULL: the job has no key */
 	uint64_t parent_id, item_key, fence_floor;
@@ -186,6 +187,7 @@ struct queues {
 	int64_t probe_at_ms;
 	struct list cancels; /* struct cancel_later */
 	struct idmap groups; /* by the batch's id */
+	struct idmap runs; /* struct list of job_more, by the run's id */
 	struct idmap dead_busy; /* dead letters that are being replayed or purged */
 	struct keys keys, uniques; /* idempotency keys; those of unique jobs */
 	int64_t keys_at_ms;
@@ -263,6 +265,10 @@ void tenant_leave(struct job *j); /* one that is being freed; fine when it has n
 struct bytes tenant_key(const struct job *j); /* empty: none */
 void tenant_forget(struct tenant *t);
 void tenants_free(struct queue *q);
+
+/* kin.c */
+void kin_join(struct job *j); /* its run_id is set */
+void kin_leave(struct queues *qs, struct job *j); /* j is about to go */
 
 /* change.c */
 void change_commit(struct queues *qs, struct change *c, struct store_batch *b, bool retain,

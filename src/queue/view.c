@@ -71,21 +71,9 @@ enum errcode job_view_decode(
 	return E_OK;
 }
 
-static int newest_first(const void *a, const void *b)
-{
-	uint64_t x = (*(struct job *const *)a)->id, y = (*(struct job *const *)b)->id;
-	return x < y ? 1 : x > y ? -1 : 0;
-}
-
 void queues_each_live(struct queues *qs, bool (*visit)(void *context, struct job *j), void *context)
 {
-	size_t n = 0;
-	scoped(mem_free_at) struct job **all = mem_new(qs->live.n * sizeof *all);
-	for (size_t i = 0; i < qs->live.room; i++) {
-		if (qs->live.slots[i])
-			all[n++] = qs->live.slots[i];
-	}
-	qsort(all, n, sizeof *all, newest_first);
-	for (size_t i = 0; i < n && visit(context, all[i]); i++)
-		;
+	for (size_t i = 0; i < qs->live.room; i++)
+		if (qs->live.slots[i] && !visit(context, qs->live.slots[i]))
+			return;
 }
