@@ -10,14 +10,14 @@
 
 struct prober {
 	struct loop *loop;
-	struct http_probes *http;
+	struct http_client *http;
 };
 
 struct prober *prober_new(struct loop *l)
 {
 	struct prober *p = NEW(struct prober);
 	p->loop = l;
-	p->http = http_probes_new(l);
+	p->http = http_client_new(&(struct http_client_options){.loop = l});
 	return p;
 }
 
@@ -25,7 +25,7 @@ void prober_free(struct prober *p)
 {
 	if (!p)
 		return;
-	http_probes_free(p->http);
+	http_client_free(p->http);
 	free(p);
 }
 
@@ -34,7 +34,7 @@ struct loop *prober_loop(struct prober *p)
 	return p->loop;
 }
 
-struct http_probes *prober_http(struct prober *p)
+struct http_client *prober_http(struct prober *p)
 {
 	return p->http;
 }

@@ -1,9 +1,10 @@
 /* probe.h - one question asked of one server, command or process. The file of each kind says what well means there. */
 #pragma once
+#include "http/client.h"
 #include "loop/loop.h"
 #include "worker/instance.h"
 
-struct prober; /* what probes share: the loop, libcurl's multi handle */
+struct prober; /* what probes share: the loop, the HTTP client */
 struct prober *prober_new(struct loop *l);
 void prober_free(struct prober *p); /* no probe is under way */
 
@@ -42,7 +43,7 @@ void probe_tell(struct probe *p, bool ok, const char *format, ...) __attribute__
 void probe_split(const char *address, char host[256], char port[8]);
 
 struct loop *prober_loop(struct prober *p);
-struct http_probes *prober_http(struct prober *p);
+struct http_client *prober_http(struct prober *p);
 
 /* Each: NULL and `why` when it cannot be asked. */
 struct probe *probe_http(struct prober *p, const struct probe_question *q, char why[PROBE_WHY]);
@@ -50,6 +51,3 @@ struct probe *probe_tcp(struct prober *p, const struct probe_question *q, char w
 struct probe *probe_grpc(struct prober *p, const struct probe_question *q, char why[PROBE_WHY]);
 struct probe *probe_exec(struct prober *p, const struct probe_question *q, char why[PROBE_WHY]);
 struct probe *probe_process(struct prober *p, const struct probe_question *q, char why[PROBE_WHY]);
-
-struct http_probes *http_probes_new(struct loop *l);
-void http_probes_free(struct http_probes *h);
