@@ -495,7 +495,7 @@ static void an_input_that_breaks_its_schema_is_422_with_the_pointer(void **state
 	struct capability capability = {.name = (char[]){"a"},
 		.version = (char[]){"1.0.0"},
 		.input_schema = (char[]){"{\"properties\":{\"n\":{\"type\":\"integer\"}}}"}};
-	struct worker worker = {.id = (char[]){"w"}, .namespace = (char[]){"default"}};
+	struct worker worker = {.id = (char[]){"w"}, .namespaces = (char *[]){(char[]){"default"}, NULL}, .namespace_n = 1};
 	struct instance instance = {
 		.id = "w-1", .worker = &worker, .state = INSTANCE_RUNNING, .capabilities = &capability, .capability_n = 1};
 	registry_add(api.registry, &instance);

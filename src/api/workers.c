@@ -127,6 +127,11 @@ static void add_worker_json(struct buf *out, const struct worker *w)
 	buf_text(out, "{\"id\":");
 	buf_json_string(out, bytes_of(w->id));
 	add_text(out, "namespace", w->namespace);
+	for (size_t k = 0; k < w->namespace_n; k++) {
+		buf_text(out, k ? "," : ",\"namespaces\":[");
+		buf_json_string(out, bytes_of(w->namespaces[k]));
+	}
+	buf_text(out, "]");
 	add_text(out, "type", worker_type_word(w->type));
 	add_text(out, "state", instance_state_word(best_state(w)));
 	add_text(out, "package", w->package_name);
@@ -160,8 +165,7 @@ static void list_workers(void *context, struct http_request *r)
 	list_each(supervisor_workers(a->supervisor), at)
 	{
 		const struct worker *w = container_of(at, struct worker, link);
-		if ((type.size && !bytes_equal(type, bytes_of(worker_type_word(w->type)))) ||
-			(namespace.size && !bytes_equal(namespace, bytes_of(w->namespace))))
+		if ((type.size && !bytes_equal(type, bytes_of(worker_type_word(w->type)))) || !worker_serves(w, namespace))
 			continue;
 		if (!first)
 			buf_text(&out, ",");
@@ -205,7 +209,7 @@ static void list_instances(void *context, struct http_request *r)
 	list_each(supervisor_workers(a->supervisor), at)
 	{
 		const struct worker *w = container_of(at, struct worker, link);
-		if (namespace.size && !bytes_equal(namespace, bytes_of(w->namespace)))
+		if (!worker_serves(w, namespace))
 			continue;
 		list_each((struct list *)&w->instances, in)
 		{

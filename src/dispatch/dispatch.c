@@ -8,7 +8,6 @@ struct dispatch *dispatch_new(struct queues *qs, struct registry *r, const struc
 	d->queues = qs;
 	d->registry = r;
 	d->calls = *calls;
-	list_init(&d->active);
 	return d;
 }
 
@@ -47,6 +46,7 @@ void dispatch_free(struct dispatch *d)
 	idmap_fini(&d->by_queue);
 	idmap_fini(&d->live_calls);
 	heap_fini(&d->timers);
+	heap_fini(&d->active);
 	free(d);
 }
 
@@ -91,10 +91,45 @@ void turn_want(struct dispatch *d)
 
 void route_wake(struct dispatch *d, struct route *r)
 {
-	if (r->active.next || (!r->ready && !r->alone_n && list_empty(&r->calls)))
+	if (heap_has(&r->active) || (!r->ready && !r->alone_n && list_empty(&r->calls)))
 		return;
-	list_append(&d->active, &r->active);
+	heap_put(&d->active, &r->active, r->given, ++d->wakes);
 	turn_want(d);
+}
+
+/* Where an instance serves several routes they share it: who was given least is next. One that had nothing to give for a while
+ * begins beside the others that wait, and has no right to what it did not use. */
+static void catch_up(struct route *r)
+{
+	int64_t least = INT64_MAX;
+	for (size_t k = 0; k < r->offer_n; k++) {
+		const struct seat *s = r->offers[k].seat;
+		for (size_t n = 0; s->route_n > 1 && n < s->route_n; n++) {
+			const struct route *other = s->routes[n];
+			if (other != r && other->ready && other->given < least)
+				least = other->given;
+		}
+	}
+	if (least != INT64_MAX && r->given < least)
+		r->given = least;
+}
+
+/* What was given by other instances says nothing of how to share those that are there now. */
+static void begin_anew(struct dispatch *d)
+{
+	size_t at = 0;
+	for (struct route *r; (r = idmap_next(&d->routes, &at));) {
+		for (; r; r = r->same_hash) {
+			r->given = 0;
+			if (heap_has(&r->active))
+				heap_put(&d->active, &r->active, 0, r->active.tie);
+		}
+	}
+}
+
+static void count_given(struct route *r, unsigned n)
+{
+	r->given += (int64_t)n * DISPATCH_SHARE / (r->queue ? queue_weight(r->queue) : 1);
 }
 
 /* The first sight of a queue: its route is remembered under its address. */
@@ -106,6 +141,8 @@ void dispatch_ready(struct dispatch *d, struct queue *q)
 		r->queue = q;
 		idmap_put(&d->by_queue, (uintptr_t)q, r);
 	}
+	if (!r->ready)
+		catch_up(r);
 	r->ready = true;
 	if (r->offer_n)
 		route_wake(d, r);
@@ -207,19 +244,20 @@ void dispatch_turn(struct dispatch *d)
 	if (d->held)
 		return;
 	unsigned left = DISPATCH_TURN_MAX;
-	while (left && !list_empty(&d->active)) {
-		struct route *r = container_of(d->active.next, struct route, active);
-		unsigned slice = DISPATCH_SLICE < left ? DISPATCH_SLICE : left;
+	for (struct heap_node *first; left && (first = heap_first(&d->active));) {
+		struct route *r = container_of(first, struct route, active);
+		unsigned slice = d->active.n > 1 ? 1 : DISPATCH_SLICE, n = 0;
 		bool more = true;
-		list_remove(&r->active);
-		for (unsigned n = 0; n < slice && more; n++) {
+		heap_remove(&d->active, first);
+		for (; n < slice && left && more; left--) {
 			more = give_one(d, r);
-			left -= more;
+			n += more;
 		}
-		if (more && !r->active.next) /* a runner that refused at once has woken it already */
-			list_append(&d->active, &r->active);
+		count_given(r, n);
+		if (more && !heap_has(first)) /* a runner that refused at once has woken it already */
+			heap_put(&d->active, first, r->given, ++d->wakes);
 	}
-	if (!list_empty(&d->active))
+	if (heap_first(&d->active))
 		turn_want(d);
 }
 
@@ -237,7 +275,7 @@ void dispatch_hold(struct dispatch *d, bool hold)
 	if (hold)
 		return;
 	queues_each(d->queues, look, d); /* what was loaded was never announced */
-	if (!list_empty(&d->active))
+	if (heap_first(&d->active))
 		turn_want(d);
 }
 
@@ -303,12 +341,15 @@ void dispatch_instance_running(struct dispatch *d, struct instance *i)
 {
 	struct seat *s = seat_get(d, i);
 	withdraw(s);
+	begin_anew(d);
 	s->refused_until_ms = 0;
-	s->routes = mem_new((i->capability_n + 1) * sizeof *s->routes);
+	s->routes = mem_new((i->capability_n * i->worker->namespace_n + 1) * sizeof *s->routes);
 	for (size_t k = 0; k < i->capability_n; k++) {
-		struct route *r = route_get(d, bytes_of(i->worker->namespace), bytes_of(i->capabilities[k].name));
-		s->routes[s->route_n++] = r;
-		offer(r, s, (uint16_t)k);
+		for (size_t n = 0; n < i->worker->namespace_n; n++) {
+			struct route *r = route_get(d, bytes_of(i->worker->namespaces[n]), bytes_of(i->capabilities[k].name));
+			s->routes[s->route_n++] = r;
+			offer(r, s, (uint16_t)k);
+		}
 	}
 	seat_wake(d, s);
 }

@@ -12,7 +12,8 @@
 
 enum {
 	DISPATCH_TURN_MAX = 4096, /* deliveries in one turn of the loop */
-	DISPATCH_SLICE = 64, /* deliveries of one route before the next has its turn */
+	DISPATCH_SLICE = 64, /* deliveries of one route that is alone before anybody looks again */
+	DISPATCH_SHARE = 1 << 20, /* what a delivery of a namespace of weight 1 counts */
 	DISPATCH_CALLS_MAX = 16384, /* calls that wait or run */
 	DISPATCH_DEPTH_MAX = 16,
 	DISPATCH_START_WAIT_MS = 2000, /* a call waits so long for someone who is starting */
@@ -36,7 +37,8 @@ struct route {
 	struct list calls; /* of struct call.link, waiting */
 	bool ready; /* the queue may have a job for us */
 	unsigned alone_n; /* of its jobs, how many wait at a seat to run alone: they are in no queue any more */
-	struct list active; /* in dispatch->active; next NULL: not */
+	struct heap_node active; /* in dispatch->active: by what it was given */
+	int64_t given; /* deliveries, each DISPATCH_SHARE / the weight of its namespace; since its instances last changed */
 	struct route *same_hash;
 };
 
@@ -103,7 +105,8 @@ struct dispatch {
 	struct idmap routes; /* by hash of names */
 	struct idmap by_queue; /* by the queue's address */
 	struct idmap live_calls; /* by id */
-	struct list active; /* routes that may have something to give out */
+	struct heap active; /* routes that may have something to give out: who was given least is next */
+	uint64_t wakes; /* ties: who was woken first */
 	struct heap timers; /* of work.give_up, call.timer and seat.retry: told apart by tie */
 	struct work *revoked; /* since the last turn; their batches are on the way */
 	struct work *free_works;

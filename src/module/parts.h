@@ -40,7 +40,7 @@ enum unit_order { UNIT_NONE, UNIT_START, UNIT_STOP };
 struct unit {
 	struct reeve_instance base; /* first: what the worker's functions get */
 	struct module_host *host;
-	char id[96], *config, *path, *entry, *namespace;
+	char id[96], *config, *path, *entry, *namespace; /* namespace: of several "a,b" */
 	int64_t health_interval_ms;
 	unsigned concurrency;
 	struct abi_worker abi;

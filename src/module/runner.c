@@ -98,6 +98,15 @@ static void order(struct unit *u, enum unit_order what)
 	pthread_mutex_unlock(&u->lock);
 }
 
+/* Direct calls stay within the namespaces of the caller: only units that serve the same ones call each other. */
+static char *namespaces_text(const struct worker *w)
+{
+	struct buf all = {0};
+	for (size_t k = 0; k < w->namespace_n; k++)
+		buf_format(&all, k ? ",%s" : "%s", w->namespaces[k]);
+	return buf_take(&all);
+}
+
 static struct unit *unit_new(struct module_host *h, struct instance *i)
 {
 	const struct worker *w = i->worker;
@@ -109,7 +118,7 @@ static struct unit *unit_new(struct module_host *h, struct instance *i)
 	u->config = mem_text(w->config);
 	u->path = mem_text(w->code.module);
 	u->entry = mem_text(w->code.entry_point);
-	u->namespace = mem_text(w->namespace);
+	u->namespace = namespaces_text(w);
 	u->health_interval_ms = w->health[HEALTH_LIVENESS].interval_ms;
 	u->concurrency = w->concurrency;
 	pthread_mutex_init(&u->lock, NULL);

@@ -57,20 +57,24 @@ static struct registry_entry *entry_new(struct registry *r, const char *namespac
 	return entry;
 }
 
+static void add(struct registry *r, const char *namespace, const char *name, struct registry_offer offer)
+{
+	struct registry_entry *entry = find(r, bytes_of(namespace), bytes_of(name));
+	if (!entry)
+		entry = entry_new(r, namespace, name);
+	if (entry->offer_n == entry->offer_room) {
+		entry->offer_room = entry->offer_room ? entry->offer_room * 2 : 4;
+		entry->offers = mem_resize(entry->offers, entry->offer_room * sizeof *entry->offers);
+	}
+	entry->offers[entry->offer_n++] = offer;
+}
+
 void registry_add(struct registry *r, struct instance *i)
 {
 	registry_remove(r, i);
-	for (size_t k = 0; k < i->capability_n; k++) {
-		const char *name = i->capabilities[k].name;
-		struct registry_entry *entry = find(r, bytes_of(i->worker->namespace), bytes_of(name));
-		if (!entry)
-			entry = entry_new(r, i->worker->namespace, name);
-		if (entry->offer_n == entry->offer_room) {
-			entry->offer_room = entry->offer_room ? entry->offer_room * 2 : 4;
-			entry->offers = mem_resize(entry->offers, entry->offer_room * sizeof *entry->offers);
-		}
-		entry->offers[entry->offer_n++] = (struct registry_offer){i, (uint16_t)k};
-	}
+	for (size_t k = 0; k < i->capability_n; k++)
+		for (size_t n = 0; n < i->worker->namespace_n; n++)
+			add(r, i->worker->namespaces[n], i->capabilities[k].name, (struct registry_offer){i, (uint16_t)k});
 }
 
 void registry_remove(struct registry *r, struct instance *i)

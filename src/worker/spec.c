@@ -317,15 +317,35 @@ static enum errcode read_all(struct reading *r, const json_t *json)
 	return E_OK;
 }
 
+/* `namespace: a`, or `namespaces: [a, b]`. */
+static enum errcode read_namespaces(struct reading *r, const json_t *json)
+{
+	struct worker *w = r->w;
+	const char *one = json_string_value(json_object_get(json, "namespace"));
+	const json_t *list = json_object_get(json, "namespaces");
+	w->namespaces = mem_new((json_array_size(list) + 2) * sizeof *w->namespaces);
+	for (size_t k = 0; k < json_array_size(list); k++)
+		w->namespaces[w->namespace_n++] = mem_text(json_string_value(json_array_get(list, k)));
+	if (!list)
+		w->namespaces[w->namespace_n++] = mem_text(one ? one : "default");
+	w->namespace = w->namespaces[0];
+	return one && list ? refuse(r, "/namespaces", "namespace and namespaces exclude each other") : E_OK;
+}
+
+bool worker_serves(const struct worker *w, struct bytes namespace)
+{
+	for (size_t k = 0; k < w->namespace_n; k++)
+		if (bytes_equal(namespace, bytes_of(w->namespaces[k])))
+			return true;
+	return namespace.size == 0;
+}
+
 enum errcode worker_parse(const json_t *json, struct worker **out, char at[128], struct err *e)
 {
 	struct worker *w = NEW(struct worker);
 	struct reading r = {w, at, e};
 	list_init(&w->instances);
 	w->id = text_of(json, "id");
-	w->namespace = text_of(json, "namespace");
-	if (!w->namespace)
-		w->namespace = mem_text("default");
 	const char *type = json_string_value(json_object_get(json, "type"));
 	w->type = type && strcmp(type, "module") == 0 ? WORKER_MODULE : WORKER_PROCESS;
 	w->on_crash = json_string_value(json_object_get(json, "on_crash")) &&
@@ -339,7 +359,9 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 	read_package(w, json_string_value(json_object_get(json, "package")));
 	read_exec(w, json_object_get(json, "exec"));
 	w->spec = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
-	enum errcode code = read_all(&r, json);
+	enum errcode code = read_namespaces(&r, json);
+	if (code == E_OK)
+		code = read_all(&r, json);
 	if (code != E_OK) {
 		worker_free(w);
 		return code;
@@ -374,13 +396,14 @@ void worker_free(struct worker *w)
 		free(w->execs[k].summary);
 		texts_free(w->execs[k].command);
 	}
-	char *texts[] = {w->id, w->namespace, w->package_name, w->package_range, w->executable_path, w->working_directory,
-		w->module_path, w->entry_point, w->config, w->spec};
+	char *texts[] = {w->id, w->package_name, w->package_range, w->executable_path, w->working_directory, w->module_path,
+		w->entry_point, w->config, w->spec};
 	for (size_t k = 0; k < ARRAY_SIZE(texts); k++)
 		free(texts[k]);
 	for (int q = 0; q < HEALTH_QUESTIONS; q++)
 		health_check_fini(&w->health[q]);
 	free(w->execs);
+	texts_free(w->namespaces);
 	texts_free(w->args);
 	texts_free(w->environment);
 	worker_code_fini(&w->code);

@@ -51,7 +51,10 @@ struct worker_code { /* where the code is, as resolved from package and explicit
 };
 
 struct worker {
-	char *id, *namespace;
+	char *id;
+	char **namespaces; /* whose jobs it takes: one or more, NULL last */
+	size_t namespace_n;
+	char *namespace; /* the first of them */
 	enum worker_type type;
 	enum worker_kind kind;
 	char *package_name, *package_range; /* "data-processor", "1.2.3"; NULL when none is named */
@@ -96,4 +99,5 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 void worker_free(struct worker *w); /* has no instances any more */
 void worker_code_fini(struct worker_code *c); /* back to empty */
 
+bool worker_serves(const struct worker *w, struct bytes namespace); /* one of its namespaces; empty: any */
 const char *worker_type_word(enum worker_type t); /* "process", "module" */

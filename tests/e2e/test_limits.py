@@ -158,6 +158,23 @@ class Turns(unittest.TestCase):
                 d.reeve("queue", "pause", "test.sleep")
 
 
+    def test_namespaces_share_a_worker_by_their_weights(self):
+        spaces = [{"name": "a"}, {"name": "b", "weight": 3}]
+        for placement in BOTH:
+            declared = worker(placement, concurrency=1, prefetch=0, namespaces=["a", "b"])
+            with self.subTest(placement), Daemon(config(declared, namespaces=spaces)) as d:
+                d.reeve("queue", "pause", "--all")
+                jobs = {}
+                for name in "ab":
+                    many = {"namespace": name, "jobs": [{"capability": "test.sleep", "input": {"ms": 1}}] * 100}
+                    jobs[name] = [j["job_id"] for j in d.http("POST", "/v1/jobs", many).json()["jobs"]]
+                d.reeve("queue", "resume", "--all")
+                at = milliseconds(ended(d, jobs["b"][59])["started_at"])
+                began = [milliseconds(ended(d, j)["started_at"]) for j in jobs["a"][:40]]
+                self.assertIn(sum(t < at for t in began), range(17, 23))  # 60 / 3, and what fell into the same millisecond
+                self.assertEqual(d.json("worker", "show", "test")["namespaces"], ["a", "b"])
+
+
 class Length(unittest.TestCase):
     def test_a_full_queue_refuses_with_its_numbers_whole_and_says_when(self):
         with Daemon(config(worker("module"), queues=[{"capability": "test.echo", "limits": {"max_length": 3}}])) as d:
