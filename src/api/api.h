@@ -135,7 +135,8 @@ enum errcode api_use_blobs(struct blobs *b, struct submission *s);
 enum errcode api_use_blob(struct blobs *b, struct submission *s, struct job_spec *spec); /* of one; no pointer */
 
 /* One job that is kept to be made later; as submission_parse, and submission_fini follows in any case. job_template.c */
-enum errcode job_template_parse(struct submission *s, struct bytes namespace, const char *text, int64_t now_ms);
+enum errcode job_template_parse(
+	struct submission *s, struct bytes namespace, const struct allow *allow, const char *text, int64_t now_ms);
 
 /* ,"limits":{...},"limits_from":"api"; queues.c */
 void api_add_limits(struct buf *out, const struct flow_limits *l, bool set);

@@ -124,7 +124,7 @@ static enum errcode make_scheduled(void *context, const struct schedule_definiti
 {
 	struct submission job;
 	scoped(mem_free_at) char *text = schedule_job(d, at_ms);
-	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), text, now_ms), E_OK);
+	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), api.allow, text, now_ms), E_OK);
 	*id = queues_submit_in(api.queues, b, &job.specs[0], now_ms);
 	submission_fini(&job);
 	return E_OK;
@@ -814,11 +814,18 @@ static void what_is_wrong_with_a_schedule_is_said_with_its_place(void **state)
 			"\"/timezone\"", "Mars/Base"},
 		{"{\"name\":\"a\",\"every\":\"1h\",\"job\":{\"capability\":\"a\",\"priority\":10}}", "\"/job/priority\"", "10"},
 		{"{\"name\":\"a\",\"every\":\"1h\",\"job\":{\"capability\":\"a\",\"jobs\":[]}}", "\"/job\"", "jobs"},
+		{"{\"name\":\"a\",\"every\":\"1h\",\"job\":{\"capability\":\"a\",\"input\":{\"blob\":\"sha256:"
+		 "0000000000000000000000000000000000000000000000000000000000000000\"}}}",
+			"\"/job/input/blob\"", "0000"},
+		{"{\"name\":\"a\",\"every\":\"1h\",\"job\":{\"capability\":\"a\",\"callback\":{\"url\":\"http://127.0.0.1/"
+		 "\"}}}",
+			"\"/job/callback\"", "127.0.0.1"},
 		{"{\"name\":\"a b\",\"every\":\"1h\",\"job\":{\"capability\":\"a\"}}", "\"/name\"", "a b"},
 		{"{\"name\":\"a\",\"evry\":\"1h\",\"job\":{\"capability\":\"a\"}}", "\"\"", "evry"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		json_t *problem = ask(400, "POST", "/v1/schedules", cases[i].body);
+		int status = strstr(cases[i].body, "sha256") ? 422 : strstr(cases[i].body, "callback") ? 403 : 400;
+		json_t *problem = ask(status, "POST", "/v1/schedules", cases[i].body);
 		if (cases[i].pointer[1] != '"')
 			expect(problem, "pointer", cases[i].pointer);
 		const char *detail = json_string_value(json_object_get(problem, "detail"));

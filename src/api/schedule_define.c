@@ -107,9 +107,12 @@ static enum errcode check_template(struct defining *d)
 	if (!d->definition->makes_job)
 		return E_OK;
 	scoped(mem_free_at) char *text = schedule_job(d->definition, d->now_ms);
-	enum errcode code = job_template_parse(&job, bytes_of(d->definition->namespace), text, d->now_ms);
+	enum errcode code = job_template_parse(&job, bytes_of(d->definition->namespace), d->api->allow, text, d->now_ms);
+	if (!code && api_has_blobs(&job))
+		code = api_use_blobs(d->api->blobs, &job);
 	if (code) {
 		d->error = job.error;
+		d->status = job.status;
 		snprintf(d->pointer, sizeof d->pointer, "/job%.200s", job.pointer);
 	}
 	submission_fini(&job);
@@ -150,7 +153,7 @@ static bool input_fits(struct defining *d)
 	if (!d->definition->makes_job)
 		return true;
 	scoped(mem_free_at) char *text = schedule_job(d->definition, d->now_ms);
-	job_template_parse(&job, bytes_of(d->definition->namespace), text, d->now_ms);
+	job_template_parse(&job, bytes_of(d->definition->namespace), d->api->allow, text, d->now_ms);
 	const struct job_spec *spec = &job.specs[0];
 	enum errcode code =
 		api_check_input(api_input_schema(d->api, spec->namespace, spec->capability), spec, &status, pointer, &d->error);

@@ -11,7 +11,7 @@ static enum errcode make_job(struct daemon *d, const struct schedule_definition 
 	scoped(mem_free_at) char *text = schedule_job(s, at_ms);
 	struct submission job;
 	/* As if it were submitted when it is due: its delay and its ttl count from then. */
-	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), text, due_ms ? due_ms : now_ms);
+	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), d->api.allow, text, due_ms ? due_ms : now_ms);
 	if (!code && due_ms && !job.specs[0].due_at_ms)
 		job.specs[0].due_at_ms = due_ms;
 	if (!code)

@@ -21,7 +21,7 @@ static enum errcode check(
 	if (!d->makes_job)
 		return E_OK;
 	scoped(mem_free_at) char *text = schedule_job(d, 0);
-	enum errcode code = job_template_parse(&job, bytes_of(d->namespace), text, 0);
+	enum errcode code = job_template_parse(&job, bytes_of(d->namespace), s->callbacks.allow, text, 0);
 	snprintf(pointer, 64, "/job%.32s", job.pointer);
 	if (code)
 		err_set(e, code, "%s", job.error.text);

@@ -46,6 +46,8 @@ static enum errcode check_head(const struct store_row *row, struct err *e)
 		return item_record_decode(row->head, &becomes, e);
 	case STORE_CALLBACK:
 		return callback_record_decode(row->head, &callback, e);
+	case STORE_SCHEDULE:
+		return check_json(row->head, e) == E_OK ? check_json(row->body, e) : E_INVALID;
 	case STORE_RUN:
 		return check_json(row->head, e);
 	case STORE_SETTING:
