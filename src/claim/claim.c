@@ -14,6 +14,7 @@ struct claims *claims_new(struct queues *qs, struct store *store, const struct c
 	c->calls = *calls;
 	list_init(&c->waiting);
 	list_init(&c->served);
+	list_init(&c->commits);
 	list_init(&c->active);
 	list_init(&c->clients);
 	return c;
@@ -25,7 +26,9 @@ void claims_free(struct claims *c)
 		return;
 	size_t at = 0;
 	for (struct claim *k; (k = idmap_next(&c->held, &at));)
-		free(k);
+		if (!k->granting)
+			free(k);
+	waits_drop(c);
 	at = 0;
 	for (struct want *w; (w = idmap_next(&c->wants, &at));)
 		free(w);
@@ -86,7 +89,7 @@ void claim_begin(struct claims *c, struct claim *k)
 	run_lease(c, k);
 }
 
-static void forget(struct claims *c, struct claim *k)
+void claim_forget(struct claims *c, struct claim *k)
 {
 	idmap_remove(&c->held, k->id);
 	heap_remove(&c->leases, &k->until);
@@ -100,7 +103,7 @@ void claim_drop(struct claims *c, struct claim *k)
 {
 	buf_add(&c->dropped, &k->id, sizeof k->id);
 	claims_want_turn(c);
-	forget(c, k);
+	claim_forget(c, k);
 }
 
 bool claims_has(const struct claims *c, const struct job *j)
@@ -198,7 +201,7 @@ enum errcode claims_release(
 	queues_commit(c->queues, b, done, context);
 	c->stats.released++;
 	k->client->released++;
-	forget(c, k);
+	claim_forget(c, k);
 	job_release(j, claims_now(c));
 	return E_OK;
 }
@@ -237,8 +240,6 @@ void claims_tick(struct claims *c)
 		expire(c, container_of(n, struct claim, until));
 	while (!c->hold && (n = heap_first(&c->waits_until)) && n->key <= now_ms)
 		wait_expire(container_of(n, struct claim_wait, until));
-	if (c->dropped.size)
-		claims_want_turn(c);
 	wake_for(c, &c->leases);
 	if (!c->hold)
 		wake_for(c, &c->waits_until);

@@ -68,7 +68,7 @@ struct claim_calls { /* set once by the wiring */
 struct claims *claims_new(struct queues *qs, struct store *store, const struct claim_calls *calls);
 /* After queues_load, before any job is given out: jobs that were held are held again. */
 enum errcode claims_load(struct claims *c, struct err *e);
-void claims_free(struct claims *c); /* after store_close; nobody may wait any more */
+void claims_free(struct claims *c); /* after store_close; who still waits is not told */
 /* While held nothing is given out, and claims wait, those without a `wait`, too: what there is is not known yet (recovery). */
 void claims_hold(struct claims *c, bool hold);
 void claims_stop(

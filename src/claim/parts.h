@@ -11,7 +11,6 @@
 
 enum {
 	CLAIM_TURN_MAX = 1024, /* jobs given out in one turn of the loop */
-	CLAIM_AGAIN_MS = 1000, /* a full disk: when rows that should go are tried again */
 };
 
 struct claim {
@@ -60,8 +59,9 @@ struct claims {
 	struct idmap held; /* struct claim by job id */
 	struct idmap wants; /* by the queue's address */
 	struct list waiting, served, active;
+	struct list commits; /* struct granting: under way */
 	struct heap leases, waits_until;
-	struct buf dropped; /* job ids (u64): their rows go with the next commit */
+	struct buf dropped; /* job ids (u64): their rows go in the next turn */
 	struct list clients; /* the last who spoke is first */
 	struct idmap client_by_name; /* by hash; two names with one hash are shown as one */
 	size_t client_n;
@@ -80,10 +80,12 @@ void claims_want_turn(struct claims *c);
 struct claim *claim_new(struct claims *c, struct claim_client *k, int64_t lease_ms);
 void claim_take(struct claims *c, struct claim *k, struct job *j); /* it has been leased */
 void claim_begin(struct claims *c, struct claim *k); /* granted: an attempt begins, and the lease runs */
-void claim_drop(struct claims *c, struct claim *k); /* no longer held; frees it, but for one that is being granted */
+void claim_forget(struct claims *c, struct claim *k); /* no longer held; frees it, but for one that is being granted */
+void claim_drop(struct claims *c, struct claim *k); /* the same, and its row goes */
 
 /* wait.c */
 void wait_expire(struct claim_wait *w);
+void waits_drop(struct claims *c); /* all of them, untold; also those whose commit will never come back */
 
 /* row.c */
 void row_put(struct store_batch *b, const struct claim *k);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 struct granting { /* the commit of a turn */
+	struct list link; /* in claims->commits */
 	struct claims *claims;
 	struct list waits; /* struct claim_wait.link */
-	struct buf dropped;
 };
 
 static struct want *want_get(struct claims *c, struct queue *q)
@@ -64,17 +64,17 @@ static void leave(struct claim_wait *w)
 	c->wait_n--;
 }
 
-static void answer_nothing(struct claim_wait *w)
+static void answer_nothing(struct claim_wait *w, enum errcode code)
 {
 	leave(w);
 	list_remove(&w->link);
-	w->ask.done(w->ask.context, E_OK, NULL, 0);
+	w->ask.done(w->ask.context, code, NULL, 0);
 	wait_free(w);
 }
 
 void wait_expire(struct claim_wait *w)
 {
-	answer_nothing(w);
+	answer_nothing(w, E_OK);
 }
 
 void claims_forget(struct claims *c, struct claim_wait *w)
@@ -203,7 +203,11 @@ static void serve(struct claims *c, struct want *at, unsigned *left)
 		struct place *p = container_of(at->places.next, struct place, link);
 		struct claim_wait *w = p->wait;
 		if (w->given_n == 0 && !w->ask.there(w->ask.context)) {
-			answer_nothing(w);
+			answer_nothing(w, E_OK);
+			continue;
+		}
+		if (queues_held(c->queues)) { /* rows that are to go are held up: none may come before them */
+			answer_nothing(w, E_NO_SPACE);
 			continue;
 		}
 		if (!give_one(w, at->queue))
@@ -218,13 +222,16 @@ static void serve(struct claims *c, struct want *at, unsigned *left)
 
 /* ── the commit ── */
 
-static void give_back(struct claims *c, struct claim *k)
+static void give_back(struct claims *c, struct claim *k, bool stored)
 {
 	struct job *j = k->job;
 	if (!j)
 		return;
 	c->stats.returned++;
-	claim_drop(c, k);
+	if (stored)
+		claim_drop(c, k);
+	else
+		claim_forget(c, k);
 	job_release(j, claims_now(c));
 }
 
@@ -256,7 +263,7 @@ static void finish(struct claim_wait *w, enum errcode code)
 	size_t n = 0;
 	if (code || w->forgotten || !w->ask.there(w->ask.context)) {
 		for (size_t i = 0; i < w->given_n; i++)
-			give_back(c, w->given[i].claim);
+			give_back(c, w->given[i].claim, !code);
 	} else {
 		n = grant(w, grants);
 	}
@@ -265,59 +272,59 @@ static void finish(struct claim_wait *w, enum errcode code)
 	wait_free(w);
 }
 
-static void committed(void *context, enum errcode code)
+static void granting_free(struct granting *g)
 {
-	struct granting *g = context;
-	struct claims *c = g->claims;
-	list_each(&g->waits, l) finish(container_of(l, struct claim_wait, link), code);
-	if (code == E_NO_SPACE && g->dropped.size) {
-		buf_add(&c->dropped, g->dropped.data, g->dropped.size);
-		c->calls.wake(c->calls.context, claims_now(c) + CLAIM_AGAIN_MS);
-	}
-	buf_fini(&g->dropped);
+	list_remove(&g->link);
 	free(g);
 }
 
-static void put_rows(struct granting *g, struct store_batch *b)
+static void committed(void *context, enum errcode code)
 {
-	for (size_t at = 0; at < g->dropped.size; at += sizeof(uint64_t)) {
-		struct store_key key = {0};
-		memcpy(&key.id, g->dropped.data + at, sizeof key.id);
-		store_batch_delete(b, STORE_CLAIM, key);
-	}
-	list_each(&g->waits, l)
-	{
-		struct claim_wait *w = container_of(l, struct claim_wait, link);
-		for (size_t i = 0; i < w->given_n; i++)
-			row_put(b, w->given[i].claim);
-	}
+	struct granting *g = context;
+	list_each(&g->waits, l) finish(container_of(l, struct claim_wait, link), code);
+	granting_free(g);
 }
 
-/* Rows go before rows come: a job that was given back may be somebody else's in the same turn. */
-static void commit(struct claims *c)
+static void commit_grants(struct claims *c)
 {
-	if (list_empty(&c->served) && !c->dropped.size)
+	if (list_empty(&c->served))
 		return;
 	struct granting *g = NEW(struct granting);
 	struct store_batch *b = store_batch_new();
 	g->claims = c;
-	g->dropped = c->dropped;
-	c->dropped = (struct buf){0};
+	list_append(&c->commits, &g->link);
 	list_init(&g->waits);
 	list_each(&c->served, l)
 	{
-		leave(container_of(l, struct claim_wait, link));
+		struct claim_wait *w = container_of(l, struct claim_wait, link);
+		leave(w);
 		list_remove(l);
 		list_append(&g->waits, l);
+		for (size_t i = 0; i < w->given_n; i++)
+			row_put(b, w->given[i].claim);
 	}
-	put_rows(g, b);
 	queues_commit_once(c->queues, b, committed, g);
+}
+
+static void commit_drops(struct claims *c)
+{
+	if (!c->dropped.size)
+		return;
+	struct store_batch *b = store_batch_new();
+	for (size_t at = 0; at < c->dropped.size; at += sizeof(uint64_t)) {
+		struct store_key key = {0};
+		memcpy(&key.id, c->dropped.data + at, sizeof key.id);
+		store_batch_delete(b, STORE_CLAIM, key);
+	}
+	buf_clear(&c->dropped);
+	queues_commit(c->queues, b, NULL, NULL);
 }
 
 void claims_turn(struct claims *c)
 {
 	unsigned left = CLAIM_TURN_MAX;
 	c->turn_wanted = false;
+	commit_drops(c); /* first: a job that was given back may be somebody else's now */
 	while (!c->hold && left && !list_empty(&c->active)) {
 		struct want *w = container_of(c->active.next, struct want, active);
 		list_remove(&w->active);
@@ -325,7 +332,7 @@ void claims_turn(struct claims *c)
 		if (!left)
 			activate(c, w);
 	}
-	commit(c);
+	commit_grants(c);
 }
 
 void claims_hold(struct claims *c, bool hold)
@@ -341,5 +348,22 @@ void claims_hold(struct claims *c, bool hold)
 void claims_stop(struct claims *c)
 {
 	c->stopped = true;
-	list_each(&c->waiting, l) answer_nothing(container_of(l, struct claim_wait, link));
+	list_each(&c->waiting, l) answer_nothing(container_of(l, struct claim_wait, link), E_OK);
+}
+
+static void free_all(struct list *waits)
+{
+	list_each(waits, l) wait_free(container_of(l, struct claim_wait, link));
+}
+
+void waits_drop(struct claims *c)
+{
+	free_all(&c->waiting);
+	free_all(&c->served);
+	list_each(&c->commits, l)
+	{
+		struct granting *g = container_of(l, struct granting, link);
+		free_all(&g->waits);
+		granting_free(g);
+	}
 }

@@ -148,7 +148,7 @@ uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct
 void queues_commit(
 	struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
 
-/* The same, tried only once: on a full disk nothing of it is kept, and `done` gets E_NO_SPACE. */
+/* As queues_commit, but tried only once and out of order: on a full disk nothing of it is kept, `done` gets E_NO_SPACE. */
 void queues_commit_once(
 	struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);
 

@@ -170,6 +170,23 @@ class Sharing(unittest.TestCase):
             self.assertEqual(sum(r == "pulled" for r in results), 3)
             self.assertTrue(all(show(d, j)["attempts"] == 1 for j in jobs))
 
+    def test_the_limits_of_a_queue_hold_for_pull_clients(self):
+        limits = {"concurrency": 3, "key": {"concurrency": 1}}
+        with Daemon(config(queues=[{"capability": "pulled", "limits": limits}])) as d, concurrent.futures.ThreadPoolExecutor() as pool:
+            jobs = [d.http("POST", "/v1/jobs", {"capability": "pulled", "key": key}).json()["job_id"] for key in "aabbccdd"]
+            held = claim(d, max=10)
+            self.assertEqual([c["job_id"] for c in held], [jobs[0], jobs[2], jobs[4]])  # three, and one of each key
+            d.kill_engine()  # what is held counts after a restart, too
+            self.assertEqual(patiently(lambda: (claim(d, max=10),)), ([],))
+            waiting = pool.submit(claim, d, max=10, wait="30s")
+            self.assertEqual(say(d, held[1], "complete").status, 200)
+            self.assertEqual([c["job_id"] for c in waiting.result()], [jobs[3]])
+
+    def test_a_rate_lets_jobs_through_to_those_who_wait(self):
+        with Daemon(config(queues=[{"capability": "pulled", "limits": {"rate": 5, "burst": 1}}])) as d:
+            jobs = submit(d, n=4)
+            self.assertEqual([claim(d, max=10, wait="30s")[0]["job_id"] for _ in jobs], jobs)
+
     def test_a_paused_queue_gives_pull_clients_nothing(self):
         with Daemon(config()) as d, concurrent.futures.ThreadPoolExecutor() as pool:
             job, = submit(d)
