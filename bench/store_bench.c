@@ -3,8 +3,11 @@
  *   fdatasync   256-byte appends, one fdatasync each: what the disk can do, in the same run
  *   enqueue     n submits outstanding, each acknowledged when durable
  *   end to end  n jobs outstanding: submitted, leased, completed, the end durable
- *   waiting     RSS of N waiting jobs, and the time to start with them */
+ *   waiting     RSS of N waiting jobs, and the time to start with them
+ *   pruning     N old results go while 64 jobs are outstanding: how long, how late the loop is, how many jobs meanwhile, and what
+ *               is left of the files */
 #include "base/mem.h"
+#include "job/job_record.h"
 #include "loop/loop.h"
 #include "queue/queue.h"
 #include "store/store.h"
@@ -255,6 +258,102 @@ static void bench_waiting(FILE *json, uint64_t jobs)
 	report(json, "waiting", "start with them", "s", &took, 1);
 }
 
+/* ── old results go ── */
+
+struct pruning {
+	struct run run;
+	struct loop_timer *timer;
+	uint64_t first; /* id after the last old result */
+	double began, took;
+};
+
+static void fill_results(struct run *r, uint64_t jobs)
+{
+	enum { AT_ONCE = 5000 };
+	scoped(buf_fini) struct buf head = {0};
+	int64_t at = loop_now_ms(r->loop), ago = at - 10LL * 24 * 3600 * 1000;
+	struct job_record record = {.capability = bytes_of("bench.echo"),
+		.state = JOB_COMPLETED,
+		.attempts = 1,
+		.submitted_at_ms = ago,
+		.started_at_ms = ago,
+		.finished_at_ms = ago,
+		.keep_until_ms = at - 1};
+	job_record_encode(&record, &head);
+	for (uint64_t n = 0; n < jobs;) {
+		struct store_batch *b = store_batch_new();
+		for (int i = 0; i < AT_ONCE && n < jobs; i++, n++)
+			store_batch_put(b, STORE_DONE, (struct store_key){.id = queues_next_id(r->qs, ago)}, buf_bytes(&head),
+				(struct bytes){input, 100});
+		store_commit(r->store, b, NULL, NULL);
+		uv_run(loop_uv(r->loop), UV_RUN_NOWAIT);
+	}
+}
+
+static bool see_first(void *context, const struct store_row *row)
+{
+	*(uint64_t *)context = row->key.id;
+	return false;
+}
+
+static void tick(void *context)
+{
+	struct pruning *p = context;
+	uint64_t oldest = UINT64_MAX;
+	int64_t at = loop_now_ms(p->run.loop), wait = queues_tick(p->run.qs, at) - at;
+	p->run.store->ops->scan(
+		p->run.store, &(struct store_range){.table = STORE_DONE, .scan_max = 1}, see_first, &oldest, NULL);
+	if (oldest >= p->first && !p->took) {
+		p->took = now() - p->began;
+		p->run.until = 0; /* the jobs under way are the last */
+	}
+	loop_timer_set(p->timer, wait < 1 ? 1 : wait > 100 ? 100 : wait);
+}
+
+/* Until the writer has been idle long enough to give back what is free. */
+static double files_mib(struct run *r)
+{
+	struct store_stats st;
+	uint64_t before = 0;
+	for (int same = 0; same < 10;) {
+		usleep(200000);
+		uv_run(loop_uv(r->loop), UV_RUN_NOWAIT);
+		r->store->ops->stats(r->store, &st);
+		same = st.file_bytes + st.wal_bytes == before ? same + 1 : 0;
+		before = st.file_bytes + st.wal_bytes;
+	}
+	return (double)before / (1 << 20);
+}
+
+static void bench_pruning(FILE *json, uint64_t jobs)
+{
+	struct pruning p = {.run.to_the_end = true, .run.until = now() + 1e9};
+	struct loop_lag lag;
+	clear();
+	open_all(&p.run, NULL);
+	fill_results(&p.run, jobs);
+	double full = files_mib(&p.run);
+	p.first = queues_next_id(p.run.qs, loop_now_ms(p.run.loop));
+	p.timer = loop_timer_new(p.run.loop, tick, &p);
+	loop_get_lag(p.run.loop, &lag, true);
+	p.began = now();
+	tick(&p);
+	while (p.run.outstanding < 64)
+		submit(&p.run);
+	loop_run(p.run.loop);
+	loop_get_lag(p.run.loop, &lag, false);
+	double p99 = (double)lag.p99_us, max = (double)lag.max_us, rate = (double)p.run.done / p.took;
+	loop_timer_free(p.timer);
+	double left = files_mib(&p.run);
+	close_all(&p.run);
+	report(json, "pruning", "all of them", "s", &p.took, 1);
+	report(json, "pruning", "loop lag p99", "us", &p99, 1);
+	report(json, "pruning", "loop lag max", "us", &max, 1);
+	report(json, "pruning", "end to end w64", "jobs/s", &rate, 1);
+	report(json, "pruning", "files before", "MiB", &full, 1);
+	report(json, "pruning", "files after", "MiB", &left, 1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *json_path = NULL, *parent = ".";
@@ -284,6 +383,8 @@ int main(int argc, char **argv)
 		fprintf(json, "[");
 	if (jobs)
 		bench_waiting(json, jobs);
+	if (jobs)
+		bench_pruning(json, jobs);
 	bench_rates(json, rounds);
 	if (json) {
 		fprintf(json, "\n]\n");
