@@ -14,10 +14,10 @@ static enum errcode make_job(struct daemon *d, const struct schedule_definition 
 	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), d->api.allow, text, due_ms ? due_ms : now_ms);
 	if (!code && due_ms && !job.specs[0].due_at_ms)
 		job.specs[0].due_at_ms = due_ms;
-	if (!code)
-		*id = queues_submit_in(d->queues, b, &job.specs[0], now_ms);
-	else
+	if (code)
 		err_set(e, code, "%s", job.error.text);
+	else if ((code = queues_has_room(d->queues, &job.specs[0], now_ms, e)) == E_OK)
+		*id = queues_submit_in(d->queues, b, &job.specs[0], now_ms);
 	submission_fini(&job);
 	return code;
 }

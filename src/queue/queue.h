@@ -144,6 +144,9 @@ const struct submit_refusal *queues_refusal(const struct queues *qs);
 /* As a part of another batch: inside the hooks `item` and `ending` (the queue commits that batch), or in a batch of the
  * caller's that it then hands to queues_commit. Leasable when the batch is durable. */
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms);
+/* For who would add it so: may it be, within the limits that a submit meets? (Whether the disk is full it does not ask: such a
+ * batch waits.) E_INVALID, E_LIMIT. Without idempotency_key. */
+enum errcode queues_has_room(struct queues *qs, const struct job_spec *spec, int64_t now_ms, struct err *e);
 /* Commits the caller's batch. On a full disk it is kept and tried again, in order with the queue's own; takes b. */
 void queues_commit(
 	struct queues *qs, struct store_batch *b, void (*done)(void *context, enum errcode code), void *context);

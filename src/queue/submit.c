@@ -121,15 +121,20 @@ static void submit_applied(struct change *c, enum errcode code)
 	free(s);
 }
 
+static enum errcode check_live(struct queues *qs, size_t n, struct err *e)
+{
+	if (qs->live.n + n > LIVE_MAX)
+		return err_set(e, E_LIMIT, "%zu jobs: %zu are waiting already, at most %d may", n, qs->live.n, LIVE_MAX);
+	return E_OK;
+}
+
 static enum errcode check_room(struct queues *qs, size_t n, struct err *e)
 {
 	if (n == 0 || n > JOB_BATCH_MAX)
 		return err_set(e, E_INVALID, "%zu jobs: one submit must have 1 to %d", n, JOB_BATCH_MAX);
-	if (qs->live.n + n > LIVE_MAX)
-		return err_set(e, E_LIMIT, "%zu jobs: %zu are waiting already, at most %d may", n, qs->live.n, LIVE_MAX);
 	if (qs->full)
 		return err_set(e, E_NO_SPACE, "the disk is full: nothing was kept");
-	return E_OK;
+	return check_live(qs, n, e);
 }
 
 static const struct key *key_in_use(const struct queues *qs, const struct key *key)
@@ -205,6 +210,14 @@ static enum errcode check(struct queues *qs, const struct job_spec *specs, size_
 		}
 	}
 	return qs->bounded ? check_lengths(qs, specs, n, s->keys, e) : E_OK;
+}
+
+enum errcode queues_has_room(struct queues *qs, const struct job_spec *spec, int64_t now_ms, struct err *e)
+{
+	struct submit none = {0};
+	queues_touch(qs, now_ms);
+	enum errcode code = check_live(qs, 1, e);
+	return code ? code : check(qs, spec, 1, &none, e);
 }
 
 static void add(struct queues *qs, struct submit *s, size_t i, const struct job_spec *spec, struct store_batch *b)

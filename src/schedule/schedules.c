@@ -269,25 +269,31 @@ void schedules_pause(
 	save(s, false, done, context);
 }
 
-static bool declared(const struct schedule *s, struct schedule_definition *const *definitions, size_t n)
+static struct schedule *namesake(struct schedules *ss, const struct schedule_definition *d)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(definitions[i]->name, s->definition->name) == 0 &&
-			strcmp(definitions[i]->namespace, s->definition->namespace) == 0)
-			return true;
-	return false;
+	return schedules_find(ss, bytes_of(d->namespace), bytes_of(d->name));
+}
+
+static void remove_undeclared(struct schedules *ss, struct schedule_definition *const *definitions, size_t n)
+{
+	for (size_t i = 0; i < ss->n; i++)
+		ss->all[i]->declared = ss->all[i]->origin == SCHEDULE_FROM_API;
+	for (size_t i = 0; i < n; i++) {
+		struct schedule *s = namesake(ss, definitions[i]);
+		if (s)
+			s->declared = true;
+	}
+	for (size_t i = ss->n; i-- > 0;)
+		if (!ss->all[i]->declared)
+			remove_now(ss->all[i], NULL, NULL);
 }
 
 void schedules_declare(struct schedules *ss, struct schedule_definition **definitions, size_t n, int64_t now_ms)
 {
-	for (size_t i = ss->n; i-- > 0;) {
-		struct schedule *s = ss->all[i];
-		if (s->origin == SCHEDULE_FROM_CONFIG && !declared(s, definitions, n))
-			remove_now(s, NULL, NULL);
-	}
+	remove_undeclared(ss, definitions, n);
 	for (size_t i = 0; i < n; i++) {
 		struct schedule_definition *d = definitions[i];
-		struct schedule *s = schedules_find(ss, bytes_of(d->namespace), bytes_of(d->name));
+		struct schedule *s = namesake(ss, d);
 		if (s && s->origin == SCHEDULE_FROM_CONFIG && json_equal(s->definition->json, d->json))
 			schedule_definition_free(d);
 		else

@@ -10,6 +10,7 @@ struct schedule {
 	struct schedule_definition *definition;
 	enum schedule_origin origin;
 	bool paused;
+	bool declared; /* while schedules_declare runs */
 	bool busy; /* a batch with its occurrences is on its way to the disk: the next ones wait for it */
 	bool removed; /* freed when no batch is on its way */
 	unsigned batches; /* on their way to the disk */

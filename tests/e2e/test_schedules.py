@@ -70,6 +70,16 @@ class Making(unittest.TestCase):
             for job in all_jobs(d):
                 d.http("DELETE", "/v1/jobs/" + job["job_id"])
 
+    def test_a_queue_that_is_full_is_said_and_the_schedule_goes_on(self):
+        declared = schedule("tick", "nobody", every="1s", overlap="allow")
+        with Daemon(config(worker("module"), schedules=[declared],
+                           queues=[{"capability": "test.nobody", "limits": {"max_length": 2}}])) as d:
+            wait_until(lambda: show(d, "tick")["failed_total"] >= 1, "an occurrence that had no room")
+            self.assertEqual(show(d, "tick")["fired_total"], 2)
+            self.assertIn("max_length", show(d, "tick")["last_error"])
+            d.http("DELETE", "/v1/jobs/" + all_jobs(d)[0]["job_id"])
+            wait_until(lambda: show(d, "tick")["fired_total"] == 3, "the next one, when there is room")
+
     def test_what_happens_is_told_as_events_and_metrics(self):
         with Daemon(config(worker("module"))) as d:
             d.reeve("schedule", "create", "a", "--every", "1s", "--capability", "test.echo")

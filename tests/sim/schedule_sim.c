@@ -434,7 +434,7 @@ static int run_all(uint64_t first, uint64_t seeds, uint64_t steps, bool trace)
 
 int main(int argc, char **argv)
 {
-	uint64_t first = 1, seeds = getenv("REEVE_LONG") ? 500 : 20, steps = 2000;
+	uint64_t first = 1, seeds = getenv("REEVE_LONG") ? 500 : 8, steps = 2000;
 	bool trace = false;
 	for (int i = 1; i < argc; i++) {
 		bool more = i + 1 < argc;
