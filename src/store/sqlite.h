@@ -37,6 +37,9 @@ struct sqlite_store {
 	int64_t wal_bytes, checkpointed_bytes; /* in the WAL; of them moved into the file */
 	struct store_stats stats;
 
+	unsigned vacuum_commits; /* writer; see sqlite_vacuum.c */
+	bool vacuum_wanted;
+
 	unsigned generation; /* loop thread: of commits from now on */
 	unsigned failed_before; /* writer: batches of older generations fail with fail_code */
 	enum errcode fail_code;
@@ -49,6 +52,10 @@ enum errcode sqlite_open(
 /* sqlite_writer.c: applies all of `group` as one transaction and sets each batch's code. */
 void writer_commit(struct sqlite_store *s, struct request_list *group);
 void *writer_main(void *store);
+
+/* sqlite_vacuum.c; writer */
+enum errcode vacuum_within(struct sqlite_store *s); /* a transaction, before its commit */
+bool vacuum_idle(struct sqlite_store *s); /* true: there is more to do */
 
 /* sqlite_gather.c; loop thread */
 struct gather *gather_new(struct sqlite_store *s);

@@ -24,14 +24,31 @@ static int64_t restart_bytes(const struct sqlite_store *s)
 	return s->options.restart_bytes ? s->options.restart_bytes : 16 * MIB;
 }
 
+static sqlite3_file *wal_file(struct sqlite_db *d)
+{
+	sqlite3_file *wal = NULL;
+	if (sqlite3_file_control(d->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK || !wal || !wal->pMethods)
+		return NULL;
+	return wal;
+}
+
+/* At the gate, after all of it was moved into the file and every reader has let go of it: what a long reader, or a
+ * backup, had made it grow by goes. */
+static void cut_wal(struct sqlite_store *s)
+{
+	sqlite3_int64 size;
+	sqlite3_file *wal = wal_file(&s->checkpoint_db);
+	if (wal && wal->pMethods->xFileSize(wal, &size) == SQLITE_OK && size > WAL_BYTES)
+		wal->pMethods->xTruncate(wal, WAL_BYTES);
+}
+
 /* Zeros, behind whatever frames there are, are no frames. It is done before there are threads; without room for it the WAL
  * grows as it is written. */
 void checkpoint_extend_wal(struct sqlite_store *s)
 {
-	sqlite3_file *wal = NULL;
 	sqlite3_int64 size = 0, at;
-	if (sqlite3_file_control(s->write_db.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK || !wal ||
-		!wal->pMethods || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK)
+	sqlite3_file *wal = wal_file(&s->write_db);
+	if (!wal || wal->pMethods->xFileSize(wal, &size) != SQLITE_OK)
 		return;
 	scoped(mem_free_at) char *zeros = mem_new(MIB);
 	bool good = true;
@@ -42,8 +59,8 @@ void checkpoint_extend_wal(struct sqlite_store *s)
 	wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
 }
 
-/* E_IO: an fsync or a write failed: what the file holds is unknown, the store is dead. A busy reader only means "later". */
-static void checkpoint(struct sqlite_store *s, struct sqlite_db *d, int mode)
+/* True: done. E_IO: an fsync or a write failed: what the file holds is unknown, the store is dead. A busy reader only means "later". */
+static bool checkpoint(struct sqlite_store *s, struct sqlite_db *d, int mode)
 {
 	int in_wal = 0, moved = 0;
 	int rc = sqlite3_wal_checkpoint_v2(d->db, NULL, mode, &in_wal, &moved);
@@ -56,6 +73,7 @@ static void checkpoint(struct sqlite_store *s, struct sqlite_db *d, int mode)
 	else if (moved > 0)
 		s->checkpointed_bytes = moved * page;
 	pthread_mutex_unlock(&s->lock);
+	return rc == SQLITE_OK;
 }
 
 void checkpoint_inline(struct sqlite_store *s)
@@ -73,7 +91,8 @@ static void run_at_gate(struct sqlite_store *s, int mode)
 	while (s->writing)
 		pthread_cond_wait(&s->gate_free, &s->lock);
 	pthread_mutex_unlock(&s->lock);
-	checkpoint(s, &s->checkpoint_db, mode);
+	if (checkpoint(s, &s->checkpoint_db, mode) && mode == SQLITE_CHECKPOINT_RESTART)
+		cut_wal(s);
 	pthread_mutex_lock(&s->lock);
 	s->gate_wanted = false;
 	pthread_cond_signal(&s->work);

@@ -267,6 +267,70 @@ static void the_file_shrinks_again_after_a_drain(void **state)
 	assert_true(st.file_bytes <= before / 2);
 }
 
+static void the_file_shrinks_also_while_commits_go_on(void **state)
+{
+	struct fixture *f = *state;
+	struct store_stats st;
+	open_with(f, false, NULL);
+	submit_and_end(f, 1, 30000); /* none of them ends */
+	store_close(f->s);
+	open_with(f, false, NULL);
+	f->s->ops->stats(f->s, &st);
+	uint64_t before = st.file_bytes;
+	struct store_batch *b = store_batch_new();
+	for (uint64_t id = 1; id <= 30000; id++)
+		store_batch_delete(b, STORE_JOB, (struct store_key){.id = id});
+	store_commit(f->s, b, NULL, NULL);
+	for (uint64_t id = 1; id <= 250; id++) { /* never idle */
+		store_flush(f->s);
+		b = store_batch_new();
+		store_batch_put(b, STORE_JOB, (struct store_key){.id = id}, bytes_of("h"), bytes_of("b"));
+		store_commit(f->s, b, NULL, NULL);
+	}
+	store_close(f->s); /* moves it all into the file */
+	open_with(f, false, NULL);
+	f->s->ops->stats(f->s, &st);
+	print_message("%llu KiB, before %llu\n", (unsigned long long)st.file_bytes >> 10, (unsigned long long)before >> 10);
+	assert_true(st.file_bytes <= before / 2 + (5 << 20) && st.file_bytes < before * 3 / 4);
+}
+
+static void drained(void *context, enum errcode code)
+{
+	struct fixture *f = context;
+	assert_int_equal(code, E_OK);
+	if (++f->came == f->wanted)
+		loop_stop(f->loop);
+}
+
+static void a_log_that_a_long_reader_made_grow_is_cut_again(void **state)
+{
+	static const char body[64 << 10];
+	struct fixture *f = *state;
+	struct store_reader *reader;
+	struct store_stats st;
+	open_with(f, true, NULL);
+	f->wanted = 500;
+	assert_int_equal(f->s->ops->snapshot(f->s, &reader, NULL), E_OK);
+	for (uint64_t id = 1; id <= 500; id++) {
+		struct store_batch *b = store_batch_new();
+		store_batch_put(b, STORE_JOB, (struct store_key){.id = id}, bytes_of("h"), (struct bytes){body, sizeof body});
+		store_commit(f->s, b, drained, f);
+	}
+	loop_run(f->loop);
+	f->s->ops->stats(f->s, &st);
+	assert_true(st.wal_bytes > 24 << 20);
+	store_snapshot_close(reader);
+	struct store_batch *b = store_batch_new();
+	store_batch_put(b, STORE_JOB, (struct store_key){.id = 501}, bytes_of("h"), bytes_of("b"));
+	store_commit(f->s, b, NULL, NULL);
+	uv_run(loop_uv(f->loop), UV_RUN_NOWAIT);
+	for (int i = 0; i < 200 && st.wal_bytes > 20 << 20; i++) { /* it tidies when it has been idle for a while */
+		usleep(50000);
+		f->s->ops->stats(f->s, &st);
+	}
+	assert_in_range(st.wal_bytes, 1 << 20, 20 << 20);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -280,6 +344,8 @@ int main(void)
 		TEST(a_foreign_database_and_a_file_that_is_none_are_refused),
 		TEST(a_small_job_writes_at_most_a_kibibyte_at_64_per_commit),
 		TEST(the_file_shrinks_again_after_a_drain),
+		TEST(the_file_shrinks_also_while_commits_go_on),
+		TEST(a_log_that_a_long_reader_made_grow_is_cut_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,7 @@
 enum {
 	GROUP_MAX = 4096, /* batches in one transaction */
 	IDLE_MS = 500,
-	VACUUM_PAGES = 256, /* given back to the file system in one go */
 	SKIP_MOST = 63,
-	VACUUM_LEAST = 1024, /* free pages that are left alone */
 };
 
 static struct store_batch *batch_at(struct request *r)
@@ -34,6 +32,8 @@ static enum errcode commit_rows(struct sqlite_store *s, struct request_list *gro
 	enum errcode code = db_begin(&s->write_db, s->store.epoch);
 	for (struct request *r = group->first; !code && r; r = r->next)
 		code = db_apply(&s->write_db, batch_at(r));
+	if (!code)
+		code = vacuum_within(s);
 	if (!code)
 		code = db_commit(&s->write_db);
 	if (code)
@@ -94,17 +94,6 @@ static void writer_take(struct sqlite_store *s, struct request_list *group)
 		request_list_add(group, request_list_take(&s->waiting));
 		s->waiting_n--;
 	}
-}
-
-/* Gives free pages back, some at a time, once most of the file is free. True: there is more to do. */
-static bool vacuum(struct sqlite_store *s)
-{
-	char sql[60];
-	int64_t unused = db_pragma(&s->write_db, "freelist_count"), all = db_pragma(&s->write_db, "page_count");
-	if (atomic_load(&s->dead) || unused < VACUUM_LEAST || unused * 2 < all)
-		return false;
-	snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
-	return db_exec(&s->write_db, sql, NULL) == E_OK;
 }
 
 static void wait_ms(pthread_cond_t *c, pthread_mutex_t *lock, int64_t ms)
@@ -170,19 +159,22 @@ static bool ready(const struct sqlite_store *s)
 /* Under the lock; returns with it. Idle for a while: tidy up once, then sleep until there is work. */
 static void wait_for_work(struct sqlite_store *s, bool *tidied)
 {
+	bool tidying = false;
 	while (!ready(s)) {
 		if (*tidied || s->gate_wanted) {
 			pthread_cond_wait(&s->work, &s->lock);
 			continue;
 		}
-		wait_ms(&s->work, &s->lock, IDLE_MS);
+		if (!tidying)
+			wait_ms(&s->work, &s->lock, IDLE_MS);
 		if (ready(s) || s->gate_wanted)
 			continue;
 		s->writing = true;
 		pthread_mutex_unlock(&s->lock);
-		bool more = vacuum(s);
+		bool more = vacuum_idle(s);
 		pthread_mutex_lock(&s->lock);
 		s->writing = false;
+		tidying = more;
 		*tidied = !more;
 		s->idle = !more;
 		pthread_cond_signal(&s->gate_free);
