@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "blob/collect.h"
 #include "config/config.h"
+#include "worker/order.h"
 
 #include <libgen.h>
 #include <stdio.h>
@@ -202,6 +203,17 @@ static bool same_id(const struct settings *s, const struct worker *w)
 	return false;
 }
 
+static enum errcode check_order(const struct settings *s, const struct config *c, struct err *e)
+{
+	struct err why;
+	size_t n;
+	char pointer[64];
+	if (order_check(s->workers, s->worker_n, &n, &why) == E_OK)
+		return E_OK;
+	snprintf(pointer, sizeof pointer, "/workers/%zu/after", n);
+	return config_error(c, pointer, e, "%s", why.text);
+}
+
 static enum errcode read_workers(struct settings *s, const struct config *c, struct err *e)
 {
 	const json_t *workers = member(config_json(c), "workers");
@@ -223,7 +235,7 @@ static enum errcode read_workers(struct settings *s, const struct config *c, str
 		}
 		s->workers[s->worker_n++] = w;
 	}
-	return E_OK;
+	return check_order(s, c, e);
 }
 
 static enum errcode add_pipeline(

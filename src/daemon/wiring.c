@@ -392,6 +392,14 @@ static void on_answer(
 	supervisor_answer(((struct daemon *)context)->supervisor, i, q, answer, why);
 }
 
+static void on_essential_lost(void *context, const struct instance *i)
+{
+	struct daemon *d = context;
+	log_write(LOG_LEVEL_ERROR, "essential_worker_lost", "worker=%s instance=%s error=\"%s\"", i->worker->id, i->id,
+		i->last_error.details);
+	stop_begin(d, KEEPER_EXIT_ESSENTIAL);
+}
+
 static void open_supervisor(struct daemon *d)
 {
 	struct supervisor_calls calls = {.context = d,
@@ -405,6 +413,7 @@ static void open_supervisor(struct daemon *d)
 		.worker_gone = on_worker_gone,
 		.wake = clock_wake_supervisor,
 		.now_ms = clock_now,
+		.essential_lost = on_essential_lost,
 		.by_hand = by_hand_note};
 	d->health = health_new(d->loop, on_answer, d);
 	d->supervisor = supervisor_new(&calls, seed());

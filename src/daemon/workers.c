@@ -97,6 +97,18 @@ static enum errcode parse_checked(json_t *declaration, struct worker **out, stru
 	return code;
 }
 
+static bool knows_order(struct daemon *d, const struct worker *w, struct err *e)
+{
+	for (char **name = w->after; *name; name++) {
+		if (strcmp(*name, w->id) == 0 || !supervisor_find(d->supervisor, *name)) {
+			err_set(e, E_INVALID, "after: \"%s\" is %s", *name,
+				strcmp(*name, w->id) == 0 ? "the worker itself" : "no worker that is there");
+			return false;
+		}
+	}
+	return true;
+}
+
 enum errcode workers_add(struct daemon *d, const json_t *declaration, struct err *e)
 {
 	struct worker *w;
@@ -109,6 +121,10 @@ enum errcode workers_add(struct daemon *d, const json_t *declaration, struct err
 		code = err_set(e, E_CONFLICT, "there is a worker \"%s\" already", w->id);
 		worker_free(w);
 		return code;
+	}
+	if (!knows_order(d, w, e)) {
+		worker_free(w);
+		return E_INVALID;
 	}
 	w->runtime = true;
 	keep(d, w);
@@ -244,8 +260,10 @@ void workers_reload(struct daemon *d)
 	daemon_set_limits(d, s);
 	swap_settings(
 		d->settings, s); /* first: a changed worker that has no instance is replaced at once, by workers_gone */
+	supervisor_hold(d->supervisor, true); /* one may come after another that stands below it */
 	remove_undeclared(d, d->settings);
 	add_changed(d, d->settings);
+	supervisor_hold(d->supervisor, d->recovering);
 	settings_free(s);
 	log_write(LOG_LEVEL_INFO, "reloaded", NULL);
 }

@@ -151,7 +151,8 @@ void engine_exited(struct keeper *k, int status)
 	k->crumbs->ended.status = status;
 	k->crumbs->ended.known = 1;
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	if (code == KEEPER_EXIT_DONE || code == KEEPER_EXIT_USAGE || code == KEEPER_EXIT_CONFIG)
+	if (code == KEEPER_EXIT_DONE || code == KEEPER_EXIT_USAGE || code == KEEPER_EXIT_CONFIG ||
+		code == KEEPER_EXIT_ESSENTIAL)
 		k->exit_code = code;
 	else if (k->stop_asked && ++k->stop_tries >= STOP_TRIES)
 		k->exit_code = 1;

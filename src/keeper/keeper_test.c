@@ -156,8 +156,8 @@ static void an_engine_that_dies_is_started_again_and_no_child_ends(void **state)
 
 static void the_engines_exit_status_decides(void **state)
 {
-	static const int codes[] = {KEEPER_EXIT_DONE, KEEPER_EXIT_USAGE, KEEPER_EXIT_CONFIG};
-	for (size_t i = 0; i < 3; i++) {
+	static const int codes[] = {KEEPER_EXIT_DONE, KEEPER_EXIT_USAGE, KEEPER_EXIT_CONFIG, KEEPER_EXIT_ESSENTIAL};
+	for (size_t i = 0; i < 4; i++) {
 		test_keeper_start(&k, reeved);
 		test_keeper_end_engine(&k, 1); /* started again */
 		test_keeper_accept(&k);

@@ -33,6 +33,7 @@
 enum { /* how the engine ends, and what the keeper does then; anything else: the engine is started again */
 	KEEPER_EXIT_DONE = 0, /* orderly stop: the keeper exits with 0 */
 	KEEPER_EXIT_USAGE = 2, /* wrong arguments: the keeper exits with 2 */
+	KEEPER_EXIT_ESSENTIAL = 69, /* an essential worker was given up: the keeper exits with 69 */
 	KEEPER_EXIT_CONFIG = 78, /* the configuration is refused: the keeper exits with 78 */
 };
 

@@ -127,7 +127,7 @@ void instance_set_endpoint(struct instance *i, struct bytes type, struct bytes a
 	i->endpoint_metadata = metadata.data ? mem_copy(metadata.data, metadata.size) : NULL;
 }
 
-static struct instance_error error_of(
+static struct instance_error __attribute__((format(printf, 5, 0))) error_of(
 	const char *category, const char *phase, bool recoverable, int64_t now_ms, const char *format, va_list arguments)
 {
 	struct instance_error x = {.at_ms = now_ms, .recoverable = recoverable};

@@ -61,6 +61,12 @@ static void dismiss(struct supervisor *s, struct instance *i)
 	}
 }
 
+void keep_look_again(struct supervisor *s)
+{
+	s->look_again = true;
+	keep_wake_at(s, keep_now(s));
+}
+
 static int64_t ran_ms(struct supervisor *s, const struct instance *i)
 {
 	return i->started_at_ms ? keep_now(s) - i->started_at_ms : 0;
@@ -91,7 +97,10 @@ static void after_failure(struct supervisor *s, struct instance *i)
 					   : restart_decide(&i->worker->restart, &i->breaker, &cause, keep_now(s), keep_chance(s));
 	i->restart_wanted = false;
 	if (wait >= 0)
-		try_again(s, i, wait); /* else it stays failed, for everyone to see, until somebody starts or stops it */
+		try_again(s, i, wait);
+	else if (i->worker->essential && s->calls.essential_lost)
+		s->calls.essential_lost(s->calls.context, i);
+	/* else it stays failed, for everyone to see, until somebody starts or stops it */
 }
 
 void keep_fail(struct supervisor *s, struct instance *i)
@@ -199,10 +208,12 @@ static void run(struct supervisor *s, struct instance *i)
 	if (!keep_move(s, i, INSTANCE_RUNNING))
 		return;
 	i->started_at_ms = keep_now(s);
-	if (i->leaving || s->ending || !i->worker->wanted)
+	if (i->leaving || s->ending || !i->worker->wanted) {
 		keep_stop(s, i);
-	else
-		probe(s, i);
+		return;
+	}
+	probe(s, i);
+	keep_look_again(s);
 }
 
 static void on_running(void *context, struct instance *i)
@@ -312,8 +323,10 @@ void keep_answer(
 		answer_startup(s, i);
 		return;
 	}
-	if (q == HEALTH_READINESS && status != HEALTH_DEGRADED)
+	if (q == HEALTH_READINESS && status != HEALTH_DEGRADED) {
 		i->ready = status == HEALTH_HEALTHY;
+		keep_look_again(s);
+	}
 	set_healthy(s, i, changed);
 	if (q == HEALTH_LIVENESS && status == HEALTH_UNHEALTHY && i->state == INSTANCE_RUNNING && is_restarted(i))
 		restart_unhealthy(s, i);

@@ -7,11 +7,13 @@ struct supervisor {
 	struct list workers;
 	uint64_t chance; /* of splitmix64 */
 	bool held, ending;
+	bool look_again; /* somebody is ready, or wanted no more: others may have waited for that */
 };
 
 /* keep.c */
 int64_t keep_now(struct supervisor *s);
 uint64_t keep_chance(struct supervisor *s);
+void keep_look_again(struct supervisor *s); /* at the next tick, which comes at once */
 void keep_wake_at(struct supervisor *s, int64_t at_ms);
 bool keep_move(struct supervisor *s, struct instance *i, enum instance_state to); /* false: there is no such arrow */
 void keep_create(struct supervisor *s, struct worker *w); /* a new instance, on its way to running */

@@ -354,6 +354,8 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 					  : WORKER_CRASH_RESTART;
 	const char *kind = json_string_value(json_object_get(json, "kind"));
 	w->kind = kind && strcmp(kind, "managed") == 0 ? WORKER_MANAGED : WORKER_INTEGRATED;
+	w->after = texts_of(json_object_get(json, "after"));
+	w->essential = json_is_true(json_object_get(json, "essential"));
 	w->enabled = !json_is_false(json_object_get(json, "enabled"));
 	w->wanted = w->enabled;
 	read_package(w, json_string_value(json_object_get(json, "package")));
@@ -406,6 +408,7 @@ void worker_free(struct worker *w)
 	texts_free(w->namespaces);
 	texts_free(w->args);
 	texts_free(w->environment);
+	texts_free(w->after);
 	worker_code_fini(&w->code);
 	free(w);
 }

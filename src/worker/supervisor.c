@@ -1,3 +1,4 @@
+#include "worker/order.h"
 #include "worker/parts.h"
 
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static void converge(struct supervisor *s, struct worker *w)
 {
 	if (s->held || s->ending || w->removing)
 		return;
-	if (w->wanted)
+	if (w->wanted && !order_waits_for(&s->workers, w))
 		for (unsigned n = staying(w); n < w->replicas; n++)
 			keep_create(s, w);
 	for (unsigned n = staying(w); n > w->replicas; n--) {
@@ -155,6 +156,7 @@ static void want(struct supervisor *s, struct worker *w, bool wanted)
 	w->wanted = wanted;
 	if (s->calls.by_hand)
 		s->calls.by_hand(s->calls.context, w);
+	keep_look_again(s);
 }
 
 enum errcode supervisor_start(struct supervisor *s, const char *id, struct err *e)
@@ -325,11 +327,17 @@ void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, c
 	keep_fail(s, i);
 }
 
+static void converge_all(struct supervisor *s)
+{
+	s->look_again = false;
+	list_each(&s->workers, at) converge(s, container_of(at, struct worker, link));
+}
+
 void supervisor_hold(struct supervisor *s, bool hold)
 {
 	s->held = hold;
 	if (!hold)
-		list_each(&s->workers, at) converge(s, container_of(at, struct worker, link));
+		converge_all(s);
 }
 
 static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
@@ -352,6 +360,8 @@ static void tick(struct supervisor *s, struct instance *i, int64_t now_ms)
 
 void supervisor_tick(struct supervisor *s, int64_t now_ms)
 {
+	if (s->look_again)
+		converge_all(s);
 	list_each(&s->workers, at)
 	{
 		struct worker *w = container_of(at, struct worker, link);
@@ -359,27 +369,42 @@ void supervisor_tick(struct supervisor *s, int64_t now_ms)
 	}
 }
 
-bool supervisor_shutdown(struct supervisor *s)
+static bool has_ended(const struct instance *i)
 {
-	bool left = false;
-	s->ending = true;
+	return i->state == INSTANCE_STOPPED || i->state == INSTANCE_FAILED;
+}
+
+static void stop_all(struct supervisor *s, struct worker *w)
+{
+	list_each(&w->instances, x)
+	{
+		struct instance *i = container_of(x, struct instance, link);
+		if (i->state == INSTANCE_FAILED)
+			i->next_try_at_ms = 0;
+		else if (i->state != INSTANCE_STOPPED && i->state != INSTANCE_STOPPING)
+			keep_stop(s, i);
+	}
+}
+
+/* True: at least one is on its way out, so there is something to wait for. */
+static bool stop_those_nobody_needs(struct supervisor *s, bool even_needed)
+{
+	bool under_way = false;
 	list_each(&s->workers, at)
 	{
 		struct worker *w = container_of(at, struct worker, link);
-		w->wanted = false;
-		list_each(&w->instances, x)
-		{
-			struct instance *i = container_of(x, struct instance, link);
-			if (i->state == INSTANCE_FAILED)
-				i->next_try_at_ms = 0;
-			else if (i->state != INSTANCE_STOPPED)
-				keep_stop(s, i);
-		}
+		if (!even_needed && order_is_needed(&s->workers, w))
+			continue;
+		stop_all(s, w);
+		list_each(&w->instances, x) under_way |= !has_ended(container_of(x, struct instance, link));
 	}
-	list_each(&s->workers, at) list_each(&container_of(at, struct worker, link)->instances, x)
-	{
-		enum instance_state state = container_of(x, struct instance, link)->state;
-		left |= state != INSTANCE_STOPPED && state != INSTANCE_FAILED;
-	}
-	return !left;
+	return under_way;
+}
+
+bool supervisor_shutdown(struct supervisor *s)
+{
+	s->ending = true;
+	list_each(&s->workers, at) container_of(at, struct worker, link)->wanted = false;
+	/* A circle can be made over the API, by removing and adding: then nobody is first, and all go. */
+	return !stop_those_nobody_needs(s, false) && !stop_those_nobody_needs(s, true);
 }

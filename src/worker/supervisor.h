@@ -34,6 +34,7 @@ struct supervisor_calls { /* set once by the wiring; none may be NULL but where 
 	/* supervisor_tick should be called at this time (Unix ms) or earlier. */
 	void (*wake)(void *context, int64_t at_ms);
 	int64_t (*now_ms)(void *context);
+	void (*essential_lost)(void *context, const struct instance *i); /* it was given up; may be NULL */
 	void (*by_hand)(void *context, const struct worker *w); /* w->wanted was set by someone; may be NULL */
 };
 
@@ -75,5 +76,6 @@ void supervisor_initialized(struct supervisor *s, struct instance *i, const stru
 void supervisor_answer(
 	struct supervisor *s, struct instance *i, enum health_question q, enum health_answer answer, const char *why);
 void supervisor_tick(struct supervisor *s, int64_t now_ms);
-/* Stops everything; true when nothing is left to wait for. Nothing is started any more. */
+/* Stops everything, a worker before those it comes after: to be called again after each transition. True when nothing is left to
+ * wait for. Nothing is started any more. */
 bool supervisor_shutdown(struct supervisor *s);

@@ -1,5 +1,7 @@
 #include "worker/supervisor.h"
 
+#include "base/mem.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +14,7 @@ static struct {
 	struct instance_events events;
 	int64_t now, wake;
 	unsigned starts, stops, kills, gone, workers_gone, resolved;
-	unsigned probes;
+	unsigned probes, essential_lost;
 	bool refuse_start, initialize_fails;
 	struct instance_error killed;
 } f;
@@ -61,6 +63,11 @@ static void probe(void *context, struct instance *i)
 	f.probes++;
 }
 
+static void essential_lost(void *context, const struct instance *i)
+{
+	f.essential_lost++;
+}
+
 static void gone(void *context, struct instance *i)
 {
 	f.gone++;
@@ -91,6 +98,7 @@ static int set_up(void **state)
 		.resolve = resolve,
 		.changed = changed,
 		.probe = probe,
+		.essential_lost = essential_lost,
 		.gone = gone,
 		.worker_gone = worker_gone,
 		.wake = wake,
@@ -579,6 +587,64 @@ static void a_path_counts_when_there_is_a_url_that_it_can_be_asked_of(void **sta
 	assert_false(instance_speaks_for_itself(i));
 }
 
+static struct worker *named(const char *id, const char *after)
+{
+	struct worker *w = worker(after);
+	free(w->id);
+	w->id = mem_text(id);
+	return w;
+}
+
+static void one_that_comes_after_another_waits_until_that_is_ready(void **state)
+{
+	supervisor_hold(f.s, true);
+	struct worker *web = named("web", ",\"after\":[\"db\"]"), *db = named("db", ",\"readiness_probe\":{\"port\":1}");
+	supervisor_add(f.s, web, NULL);
+	supervisor_add(f.s, db, NULL);
+	supervisor_hold(f.s, false);
+	f.events.running(f.events.context, only(db));
+	pass(1);
+	assert_true(list_empty(&web->instances));
+	supervisor_answer(f.s, only(db), HEALTH_READINESS, HEALTH_WELL, "");
+	pass(1);
+	f.events.running(f.events.context, only(web));
+	assert_false(supervisor_shutdown(f.s));
+	assert_int_equal(only(db)->state, INSTANCE_RUNNING); /* until web has stopped */
+	assert_int_equal(only(web)->state, INSTANCE_STOPPING);
+	f.events.stopped(f.events.context, only(web));
+	assert_false(supervisor_shutdown(f.s));
+	assert_int_equal(only(db)->state, INSTANCE_STOPPING);
+	f.events.stopped(f.events.context, only(db));
+	assert_true(supervisor_shutdown(f.s));
+}
+
+static void a_circle_that_was_made_at_run_time_stops_all_the_same(void **state)
+{
+	supervisor_hold(f.s, true);
+	struct worker *a = named("a", ",\"after\":[\"b\"]"), *b = named("b", "");
+	supervisor_add(f.s, a, NULL);
+	supervisor_add(f.s, b, NULL);
+	supervisor_hold(f.s, false);
+	f.events.running(f.events.context, only(b));
+	pass(1);
+	f.events.running(f.events.context, only(a));
+	free(b->after);
+	b->after = mem_new(2 * sizeof *b->after);
+	b->after[0] = mem_text("a");
+	assert_false(supervisor_shutdown(f.s));
+	assert_int_equal(f.stops, 2);
+}
+
+static void an_essential_worker_that_is_given_up_is_told(void **state)
+{
+	struct instance *i = only(add(",\"essential\":true,\"restart\":{\"max\":2,\"delay\":\"1ms\"}"));
+	die(i);
+	assert_int_equal(f.essential_lost, 0);
+	pass(10);
+	die(i);
+	assert_int_equal(f.essential_lost, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,6 +678,9 @@ int main(void)
 		CASE(one_that_says_itself_that_it_is_unwell_is_not_started_again_unless_that_is_wanted),
 		CASE(one_whose_breaker_is_open_stays_as_it_is),
 		CASE(a_path_counts_when_there_is_a_url_that_it_can_be_asked_of),
+		CASE(one_that_comes_after_another_waits_until_that_is_ready),
+		CASE(a_circle_that_was_made_at_run_time_stops_all_the_same),
+		CASE(an_essential_worker_that_is_given_up_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

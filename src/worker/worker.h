@@ -73,6 +73,8 @@ struct worker {
 	struct worker_limits limits;
 	struct health_check health[HEALTH_QUESTIONS];
 	enum worker_on_crash on_crash;
+	char **after; /* ids of workers that are started first; NULL last, or NULL */
+	bool essential; /* given up: the daemon ends with an error */
 	bool enabled;
 
 	char *spec; /* the declaration as canonical JSON: equal text, equal worker (reload compares it) */
