@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_MS = 10000, TICK_MAX = 64 /* schedules that one tick fires */ };
+enum { IDLE_MS = 10000, TICK_MAX = 32 /* schedules that one tick fires */ };
 
 struct schedules *schedules_new(struct queues *queues, struct events *events, const struct schedule_maker *maker)
 {

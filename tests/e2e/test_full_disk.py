@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import tempfile
+import time
 import unittest
 
 from jobs import begun, config, ended, show, submit, worker
@@ -44,6 +45,10 @@ def disk(megabytes):
 def read(path):
     with open(path, "rb") as f:
         return f.read()
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
 
 
 def fill(path):
@@ -144,6 +149,25 @@ class FullDisk(unittest.TestCase):
             shown = wait_until(over, "the end of the run", 60)
             self.assertEqual((shown["status"], shown["items"], shown["items_failed"]), ("completed", 40, 0), shown.get("error"))
             self.assertEqual(shown["result"]["items"], 40)
+
+    def test_a_schedule_waits_for_space_and_piles_nothing_up(self):
+        ticks = {"name": "tick", "every": "1s", "overlap": "allow", "job": {"capability": "test.echo"}}
+        with self.daemon(worker("process"), schedules=[ticks]) as (d, path):
+            def shown():
+                return d.http("GET", "/v1/schedules/tick").json()
+            wait_until(lambda: shown()["fired_total"], "the first occurrence")
+            ballast = fill(path)
+            self.until_full(d)
+            wait_until(lambda: d.http("GET", "/readyz").status == 503, "a full disk")
+            refused = d.http("POST", "/v1/schedules", {**ticks, "name": "other"})
+            self.assertEqual(refused.status, 507, refused)
+            self.assertIn("full", refused.json()["detail"])
+            full = shown()["fired_total"]
+            wait_until(lambda: d.http("GET", "/v1/schedules/tick").json()["next_at"] < now(), "an occurrence that nobody makes")
+            self.assertLessEqual(shown()["fired_total"], full + 1)  # the one that waits for space
+            os.unlink(ballast)
+            wait_until(lambda: shown()["fired_total"] > full + 1, "it goes on")
+            self.assertEqual(d.http("POST", "/v1/schedules", {**ticks, "name": "other"}).status, 201)
 
     def test_an_engine_that_dies_on_a_full_disk_comes_back(self):
         with self.daemon(worker("process")) as (d, path):
