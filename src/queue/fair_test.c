@@ -1,94 +1,11 @@
-#include "queue/state.h"
+#include "queue/test_queue.h"
 
-#include "base/mem.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-/* One queue "work" on a memory store; what is submitted is durable at once. */
-struct fixture {
-	struct store *store;
-	struct queues *qs;
-	struct queue *q;
-	int64_t now;
-	uint64_t last_id;
-	int ready_n;
-};
-
-static void on_ready(void *context, struct queue *q)
+static uint64_t submit_key(struct fixture *f, const char *key, int priority)
 {
-	((struct fixture *)context)->ready_n++;
-}
-
-static void open_queues(struct fixture *f)
-{
-	struct queue_hooks hooks = {.context = f, .ready = on_ready};
-	f->qs = queues_new(f->store, 1, 42, &hooks);
-	assert_int_equal(queues_load(f->qs, f->now, NULL), E_OK);
-	f->q = queues_get(f->qs, (struct bytes){0}, bytes_of("work"));
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = NEW(struct fixture);
-	f->now = 1760000000000;
-	store_memory_open(NULL, &f->store, NULL);
-	open_queues(f);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	store_close(f->store);
-	queues_free(f->qs);
-	free(f);
-	return 0;
-}
-
-static void restart(struct fixture *f)
-{
-	struct store *next;
-	store_memory_crash(f->store, 0, &next);
-	queues_free(f->qs);
-	f->store = next;
-	open_queues(f);
-}
-
-static void on_submitted(void *context, const struct submit_reply *r)
-{
-	((struct fixture *)context)->last_id = r->ids[r->n - 1];
-}
-
-static uint64_t submit(struct fixture *f, const char *key, int priority)
-{
-	struct job_spec s;
-	job_spec_init(&s);
-	s.capability = bytes_of("work");
-	s.input = bytes_of("{}");
-	s.priority = priority;
+	struct job_spec s = spec(priority);
 	s.key = bytes_of(key);
-	assert_int_equal(queues_submit(f->qs, &s, 1, f->now, on_submitted, f, NULL), E_OK);
-	store_flush(f->store);
-	return f->last_id;
-}
-
-static struct job *lease(struct fixture *f)
-{
-	struct job *j = queue_lease(f->q, f->now, f);
-	if (j)
-		job_started(j, f->now);
-	return j;
-}
-
-static void complete(struct fixture *f, struct job *j)
-{
-	assert_int_equal(queue_complete(f->qs, j->id, job_fence(f->qs, j), bytes_of("1"), f->now, NULL, NULL, NULL), E_OK);
-	store_flush(f->store);
+	f->id_n = 0;
+	return submit_spec(f, &s);
 }
 
 /* The keys of the next n jobs, each by its first letter; '.' is one without a key, '-' none. */
@@ -103,24 +20,17 @@ static const char *next(struct fixture *f, int n)
 	return letters;
 }
 
-static struct queue_info info(struct fixture *f)
-{
-	struct queue_info i;
-	queue_get_info(f->q, &i);
-	return i;
-}
-
 /* ── turns ── */
 
 static void a_key_with_three_jobs_does_not_wait_behind_one_with_a_thousand(void **state)
 {
 	struct fixture *f = *state;
 	for (int i = 0; i < 1000; i++)
-		submit(f, "acme", 5);
+		submit_key(f, "acme", 5);
 	assert_string_equal(next(f, 3), "aaa");
 	for (int i = 0; i < 3; i++)
-		submit(f, "bolt", 5);
-	submit(f, "corp", 5);
+		submit_key(f, "bolt", 5);
+	submit_key(f, "corp", 5);
 	assert_string_equal(next(f, 9), "abcababaa");
 }
 
@@ -129,9 +39,9 @@ static void within_a_key_the_first_come_is_the_first_served(void **state)
 	struct fixture *f = *state;
 	uint64_t a[3], b[3];
 	for (int i = 0; i < 3; i++)
-		a[i] = submit(f, "acme", 5);
+		a[i] = submit_key(f, "acme", 5);
 	for (int i = 0; i < 3; i++)
-		b[i] = submit(f, "bolt", 5);
+		b[i] = submit_key(f, "bolt", 5);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(lease(f)->id, a[i]);
 		assert_int_equal(lease(f)->id, b[i]);
@@ -142,9 +52,9 @@ static void jobs_without_a_key_are_together_as_one_key(void **state)
 {
 	struct fixture *f = *state;
 	for (int i = 0; i < 4; i++)
-		submit(f, "", 5);
+		submit_key(f, "", 5);
 	for (int i = 0; i < 2; i++)
-		submit(f, "acme", 5);
+		submit_key(f, "acme", 5);
 	assert_string_equal(next(f, 7), ".a.a..-");
 }
 
@@ -152,10 +62,10 @@ static void a_greater_priority_goes_before_any_turn(void **state)
 {
 	struct fixture *f = *state;
 	for (int i = 0; i < 3; i++)
-		submit(f, "acme", 5);
-	submit(f, "bolt", 4);
-	submit(f, "acme", 9);
-	submit(f, "acme", 9);
+		submit_key(f, "acme", 5);
+	submit_key(f, "bolt", 4);
+	submit_key(f, "acme", 9);
+	submit_key(f, "acme", 9);
 	assert_string_equal(next(f, 6), "aaaaab");
 }
 
@@ -163,10 +73,10 @@ static void a_key_that_was_long_away_gains_no_turns_by_that(void **state)
 {
 	struct fixture *f = *state;
 	for (int i = 0; i < 40; i++)
-		submit(f, "acme", 5);
+		submit_key(f, "acme", 5);
 	assert_string_equal(next(f, 20), "aaaaaaaaaaaaaaaaaaaa");
 	for (int i = 0; i < 20; i++)
-		submit(f, "bolt", 5);
+		submit_key(f, "bolt", 5);
 	assert_string_equal(next(f, 8), "abababab");
 }
 
@@ -174,19 +84,19 @@ static void the_age_of_one_keys_job_lifts_its_priority_for_all_keys(void **state
 {
 	struct fixture *f = *state;
 	for (int i = 0; i < 3; i++)
-		submit(f, "acme", 3);
+		submit_key(f, "acme", 3);
 	f->now += 2 * 60000;
-	submit(f, "bolt", 3);
-	submit(f, "corp", 5); /* as urgent as the oldest now, and came later */
+	submit_key(f, "bolt", 3);
+	submit_key(f, "corp", 5); /* as urgent as the oldest now, and came later */
 	assert_string_equal(next(f, 5), "abaac");
 }
 
 static void a_job_given_back_keeps_its_place_in_its_key(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t first = submit(f, "acme", 5);
-	submit(f, "acme", 5);
-	submit(f, "bolt", 5);
+	uint64_t first = submit_key(f, "acme", 5);
+	submit_key(f, "acme", 5);
+	submit_key(f, "bolt", 5);
 	struct job *j = queue_lease(f->q, f->now, f);
 	job_release(j, f->now);
 	assert_string_equal(next(f, 1), "b");
@@ -196,8 +106,8 @@ static void a_job_given_back_keeps_its_place_in_its_key(void **state)
 static void a_cancelled_job_takes_its_lane_out_of_the_turns_when_it_was_the_last(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t id = submit(f, "acme", 5);
-	submit(f, "bolt", 5);
+	uint64_t id = submit_key(f, "acme", 5);
+	submit_key(f, "bolt", 5);
 	assert_int_equal(queue_cancel(f->qs, id, f->now, NULL, NULL, NULL), E_OK);
 	store_flush(f->store);
 	assert_string_equal(next(f, 2), "b-");
@@ -206,8 +116,8 @@ static void a_cancelled_job_takes_its_lane_out_of_the_turns_when_it_was_the_last
 static void a_restart_keeps_keys_and_the_order_within_each(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t a = submit(f, "acme", 5), a2 = submit(f, "acme", 5), b = submit(f, "bolt", 5);
-	restart(f);
+	uint64_t a = submit_key(f, "acme", 5), a2 = submit_key(f, "acme", 5), b = submit_key(f, "bolt", 5);
+	crash_and_restart(f);
 	assert_int_equal(info(f).keys, 2);
 	assert_int_equal(lease(f)->id, a);
 	assert_int_equal(lease(f)->id, b);
@@ -217,8 +127,8 @@ static void a_restart_keeps_keys_and_the_order_within_each(void **state)
 static void a_key_is_forgotten_with_its_last_job(void **state)
 {
 	struct fixture *f = *state;
-	submit(f, "acme", 5);
-	submit(f, "acme", 0);
+	submit_key(f, "acme", 5);
+	submit_key(f, "acme", 0);
 	assert_int_equal(info(f).keys, 1);
 	complete(f, lease(f));
 	assert_int_equal(info(f).keys, 1);
@@ -229,8 +139,7 @@ static void a_key_is_forgotten_with_its_last_job(void **state)
 static void a_dead_letter_that_is_replayed_has_its_key_again(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t id = submit(f, "acme", 5);
-	struct job_error never = {"INVALID", "bad input", 0};
+	uint64_t id = submit_key(f, "acme", 5);
 	assert_int_equal(queue_fail(f->qs, id, job_fence(f->qs, lease(f)), &never, f->now, NULL, NULL, NULL), E_OK);
 	store_flush(f->store);
 	assert_int_equal(info(f).keys, 0);
@@ -251,7 +160,7 @@ static void no_key_has_two_turns_while_another_waits_for_one(void **state)
 		if (random >> 63) {
 			char key[2] = {(char)('a' + (k < 4 ? 0 : k)), 0}; /* one submits far more than the others */
 			k = (unsigned)(key[0] - 'a');
-			submit(f, key, 5);
+			submit_key(f, key, 5);
 			since[k] = waiting[k]++ ? since[k] : turns;
 			continue;
 		}
@@ -267,8 +176,6 @@ static void no_key_has_two_turns_while_another_waits_for_one(void **state)
 	}
 	assert_true(turns > STEPS / 4);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {

@@ -44,7 +44,6 @@ static void tenant_opens(struct tenant *t)
 	t->gate.state = GATE_OPEN;
 	if (!t->aside.next)
 		return;
-	list_remove(&t->aside);
 	order_step_in(t);
 	flow_ready(t->queue);
 }
@@ -121,7 +120,6 @@ bool flow_key_open(const struct job *j)
 	if (!t || try_gate(q->qs, &t->gate, &q->flow.key, OF_TENANT))
 		return true;
 	order_step_aside(t);
-	list_append(&q->aside, &t->aside);
 	return false;
 }
 

@@ -42,27 +42,36 @@ static struct lane *lane_of(struct queue *q, const struct job *j)
 	return t->lanes[j->priority];
 }
 
+static bool is_aside(const struct lane *lane)
+{
+	return lane->tenant && lane->tenant->aside.next;
+}
+
 /* Another job is the lane's first. */
-static void lane_aged(struct level *level, struct lane *lane)
+static void lane_aged(struct queue *q, unsigned priority, struct lane *lane)
 {
 	const struct job *first = first_of(lane);
 	if (lane->tenant)
-		heap_put(&level->ages, &lane->age, first->due_at_ms, first->id);
+		heap_put(is_aside(lane) ? &q->aside_ages : &q->levels[priority].ages, &lane->age, first->due_at_ms, first->id);
 }
 
+/* It has a job; one that is aside has no turns. */
 static void lane_enter(struct queue *q, unsigned priority, struct lane *lane)
 {
-	struct level *level = &q->levels[priority];
-	list_append(&level->turns, &lane->turn);
-	lane_aged(level, lane);
+	lane_aged(q, priority, lane);
+	if (is_aside(lane))
+		return;
+	list_append(&q->levels[priority].turns, &lane->turn);
 	q->nonempty |= 1u << priority;
 }
 
 static void lane_leave(struct queue *q, unsigned priority, struct lane *lane)
 {
 	struct level *level = &q->levels[priority];
+	heap_remove(is_aside(lane) ? &q->aside_ages : &level->ages, &lane->age);
+	if (is_aside(lane))
+		return;
 	list_remove(&lane->turn);
-	heap_remove(&level->ages, &lane->age);
 	if (list_empty(&level->turns))
 		q->nonempty &= ~(1u << priority);
 }
@@ -73,14 +82,15 @@ static void put_before(struct queue *q, struct lane *lane, struct list *next, st
 	list_append(next, &j->link);
 	if (lane->tenant)
 		lane->tenant->pending++;
-	if (empty && !(lane->tenant && lane->tenant->aside.next))
+	if (empty)
 		lane_enter(q, j->priority, lane);
-	else if (first && lane->turn.next)
-		lane_aged(&q->levels[j->priority], lane);
+	else if (first)
+		lane_aged(q, j->priority, lane);
 }
 
 void order_init(struct queue *q)
 {
+	list_init(&q->aside);
 	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++) {
 		list_init(&q->levels[p].turns);
 		lane_init(&q->levels[p].plain, NULL);
@@ -91,6 +101,7 @@ void order_fini(struct queue *q)
 {
 	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
 		heap_fini(&q->levels[p].ages);
+	heap_fini(&q->aside_ages);
 }
 
 /* ── jobs in their lane ── */
@@ -125,12 +136,10 @@ static void lane_remove(struct queue *q, struct lane *lane, struct job *j)
 	list_remove(&j->link);
 	if (lane->tenant)
 		lane->tenant->pending--;
-	if (!lane->turn.next)
-		return;
 	if (list_empty(&lane->jobs))
 		lane_leave(q, j->priority, lane);
 	else if (first)
-		lane_aged(&q->levels[j->priority], lane);
+		lane_aged(q, j->priority, lane);
 }
 
 void order_remove(struct queue *q, struct job *j)
@@ -198,30 +207,35 @@ int64_t order_oldest_at_ms(const struct queue *q)
 	int64_t at = 0;
 	for (unsigned left = q->nonempty; left; left &= left - 1)
 		older(&at, oldest(&q->levels[__builtin_ctz(left)]));
-	list_each((struct list *)&q->aside, l)
-	{
-		const struct tenant *t = container_of(l, struct tenant, aside);
-		for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
-			if (t->lanes[p] && !list_empty(&t->lanes[p]->jobs))
-				older(&at, first_of(t->lanes[p]));
-	}
+	struct heap_node *aside = heap_first(&q->aside_ages);
+	if (aside)
+		older(&at, first_of(container_of(aside, struct lane, age)));
 	return at;
 }
 
 /* ── a key at its limit ── */
 
-void order_step_aside(struct tenant *t)
+static void each_lane(struct tenant *t, void (*change)(struct queue *q, unsigned priority, struct lane *lane))
 {
 	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
-		if (t->lanes[p] && t->lanes[p]->turn.next)
-			lane_leave(t->queue, p, t->lanes[p]);
+		if (t->lanes[p] && !list_empty(&t->lanes[p]->jobs))
+			change(t->queue, p, t->lanes[p]);
+}
+
+void order_step_aside(struct tenant *t)
+{
+	each_lane(t, lane_leave);
+	list_append(&t->queue->aside, &t->aside);
+	t->queue->info.keys_blocked++;
+	each_lane(t, lane_enter);
 }
 
 void order_step_in(struct tenant *t)
 {
-	for (unsigned p = 0; p <= JOB_PRIORITY_MAX; p++)
-		if (t->lanes[p] && !list_empty(&t->lanes[p]->jobs))
-			lane_enter(t->queue, p, t->lanes[p]);
+	each_lane(t, lane_leave);
+	list_remove(&t->aside);
+	t->queue->info.keys_blocked--;
+	each_lane(t, lane_enter);
 }
 
 /* ── after a restart ── */
@@ -272,12 +286,12 @@ static void lane_sort(struct lane *lane)
 void order_sort(struct queue *q)
 {
 	for (unsigned left = q->nonempty; left; left &= left - 1) {
-		struct level *level = &q->levels[__builtin_ctz(left)];
-		list_each(&level->turns, at)
+		unsigned p = (unsigned)__builtin_ctz(left);
+		list_each(&q->levels[p].turns, at)
 		{
 			struct lane *lane = container_of(at, struct lane, turn);
 			lane_sort(lane);
-			lane_aged(level, lane);
+			lane_aged(q, p, lane);
 		}
 	}
 }

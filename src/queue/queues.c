@@ -158,7 +158,6 @@ static struct queue *queue_new(struct queues *qs, uint64_t hash, struct bytes na
 	q->flow = qs->limits.flow;
 	q->space = space_get(qs, namespace);
 	order_init(q);
-	list_init(&q->aside);
 	memcpy(q->name, namespace.data, namespace.size);
 	memcpy(q->name + namespace.size, capability.data, capability.size);
 	q->info.namespace = (struct bytes){q->name, namespace.size};

@@ -24,8 +24,6 @@ void queue_get_info(const struct queue *q, struct queue_info *out)
 	*out = q->info;
 	out->paused = q->paused;
 	out->oldest_at_ms = order_oldest_at_ms(q);
-	for (const struct list *l = q->aside.next; l != &q->aside; l = l->next)
-		out->keys_blocked++;
 	out->blocked = flow_block(q, &out->opens_at_ms);
 	out->flow = q->flow;
 	out->flow_set = q->flow_set;

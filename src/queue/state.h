@@ -42,7 +42,8 @@ enum { /* struct job.flags */
 struct lane { /* pending jobs of one priority and one key, or without a key, in order of (due_at_ms, id) */
 	struct list jobs;
 	struct list turn; /* in its level's turns while it has a job to give; next NULL: not */
-	struct heap_node age; /* then also in its level's ages, unless it is the plain one: by its first job */
+	struct heap_node
+		age; /* of a tenant's that has jobs, by the first: in its level's ages, or in the queue's aside_ages */
 	struct tenant *tenant; /* NULL: jobs without a key */
 };
 
@@ -73,6 +74,7 @@ struct queue {
 	struct gate gate;
 	struct list held_back; /* in space->held_back while that one's gate is shut; next NULL: not */
 	struct list aside; /* of struct tenant */
+	struct heap aside_ages; /* of their lanes */
 	struct flow_limits flow; /* that hold: those of limits, unless others were set */
 	bool flow_set, paused;
 	uint64_t arriving; /* jobs whose submit is not yet durable */
@@ -233,7 +235,7 @@ void order_remove(struct queue *q, struct job *j);
 struct job *order_first(const struct queue *q, int64_t now_ms, struct job **urgent);
 void order_take(struct queue *q, struct job *j); /* order_first's: removed, and the next key has its turn */
 int64_t order_oldest_at_ms(const struct queue *q); /* submitted_at_ms; 0: none waits */
-void order_step_aside(struct tenant *t); /* before it is put aside: its lanes have no turns */
+void order_step_aside(struct tenant *t); /* its lanes have no turns */
 void order_step_in(struct tenant *t);
 
 /* flow.c */

@@ -56,7 +56,7 @@ void tenant_forget(struct tenant *t)
 	else
 		idmap_remove(all, t->hash);
 	if (t->aside.next)
-		list_remove(&t->aside);
+		order_step_in(t);
 	heap_remove(&t->queue->qs->wakes, &t->gate.wake);
 	tenant_free(t);
 }

@@ -73,12 +73,12 @@ static void pause_one(struct world *w)
 	flush(w);
 }
 
-static void random_limit(struct world *w, struct limit *l, bool rates)
+static void random_limit(struct world *w, struct limit *l)
 {
 	*l = (struct limit){0};
 	if (sim_chance(w, 40))
 		l->concurrency = 1 + (uint32_t)sim_random(w, 12);
-	if (!rates || sim_chance(w, 60))
+	if (sim_chance(w, 60))
 		return;
 	l->rate_milli = 1000 + (uint32_t)sim_random(w, 300000);
 	l->burst = 1 + (uint32_t)sim_random(w, 10);
@@ -89,8 +89,8 @@ static void limit_one(struct world *w)
 	struct flow_limits l = {0};
 	int q = (int)sim_random(w, SIM_QUEUES + 1);
 	if (sim_chance(w, 60)) {
-		random_limit(w, &l.all, true);
-		random_limit(w, &l.key, false);
+		random_limit(w, &l.all);
+		random_limit(w, &l.key);
 		if (sim_chance(w, 30))
 			l.max_length = 5 + (uint32_t)sim_random(w, 40);
 	}

@@ -37,7 +37,7 @@ static void on_submitted(void *context, const struct submit_reply *r)
 	sim_forget(&s->link);
 }
 
-static const char *const tenants[SIM_TENANTS] = {"", "ann", "bob", "cem"};
+const char *const sim_tenants[SIM_TENANTS] = {"", "ann", "bob", "cem"};
 
 /* `input` must live until the submit. */
 static void random_spec(struct world *w, int queue, struct job_spec *spec, char input[40])
@@ -63,13 +63,13 @@ static void random_spec(struct world *w, int queue, struct job_spec *spec, char 
 		spec->retry_cap_ms = spec->retry_delay_ms + (int64_t)sim_random(w, 300);
 	}
 	if (sim_chance(w, 40))
-		spec->key = bytes_of(tenants[sim_random(w, SIM_TENANTS)]);
+		spec->key = bytes_of(sim_tenants[sim_random(w, SIM_TENANTS)]);
 }
 
 static int tenant_of(const struct job_spec *spec)
 {
 	int t = SIM_TENANTS - 1;
-	while (t && !bytes_equal(spec->key, bytes_of(tenants[t])))
+	while (t && !bytes_equal(spec->key, bytes_of(sim_tenants[t])))
 		t--;
 	return t;
 }

@@ -168,6 +168,7 @@ void model_replayed(struct world *w, struct sim_job *j)
 		w->uniques[j->unique].surely = false;
 	list_append(&w->live, &j->link);
 	w->live_n++;
+	model_turns_forget(w, j->queue); /* the same id, at the end of its lane */
 }
 
 /* A retry's due time is the queue's to draw, within its bounds; from then on the model knows it. */

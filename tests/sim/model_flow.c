@@ -35,7 +35,36 @@ bool model_may_give(struct world *w, int queue)
 
 bool model_key_open(struct world *w, const struct sim_job *j)
 {
-	return !j->tenant || has_place(w, &w->flow[j->queue].key, j->queue, false, j->tenant);
+	return !j->tenant ||
+		   (!w->key_shut[j->queue][j->tenant] && has_place(w, &w->flow[j->queue].key, j->queue, false, j->tenant));
+}
+
+static int tenant_of(struct bytes key)
+{
+	int t = SIM_TENANTS - 1;
+	while (t && !bytes_equal(key, bytes_of(sim_tenants[t])))
+		t--;
+	return t;
+}
+
+/* That a key has no token is the queue's word (it may have been drained by the engine before); that it never gives more than the
+ * rate is ours, and that somebody wakes it. */
+void model_keys_look(struct world *w, int queue)
+{
+	struct queue_key keys[SIM_TENANTS];
+	size_t n = queue_top_keys(w->queues[queue], keys, SIM_TENANTS);
+	memset(w->key_shut[queue], 0, sizeof w->key_shut[queue]);
+	for (size_t i = 0; i < n; i++) {
+		int t = tenant_of(keys[i].key);
+		if (keys[i].state != GATE_OPEN)
+			model_turn_forget(w, queue, t);
+		if (keys[i].state != GATE_RATE)
+			continue;
+		w->key_shut[queue][t] = true;
+		SIM_CHECK(w,
+			queues_tick(w->qs, w->now_ms) <= queues_now(w->qs) + 1000000 / (int64_t)w->flow[queue].key.rate_milli + 2,
+			"key %s: waits for a token, and nobody wakes it", sim_tenants[t]);
+	}
 }
 
 /* ── rates: at most burst + rate * w jobs in any time w ── */
@@ -58,11 +87,13 @@ static void spend(struct world *w, struct sim_bucket *b, const struct limit *l, 
 	b->tokens -= 1;
 }
 
-void model_spend(struct world *w, int queue)
+void model_spend(struct world *w, int queue, int tenant)
 {
 	int space = sim_space[queue];
 	spend(w, &w->buckets[queue], &w->flow[queue].all, "queue");
 	spend(w, &w->space_buckets[space], &w->space_flow[space].all, "namespace");
+	if (tenant)
+		spend(w, &w->key_buckets[queue][tenant], &w->flow[queue].key, "key");
 }
 
 /* A bucket whose limit has changed is taken to be full: what was owed is the queue's to forget or to remember. */
@@ -121,6 +152,8 @@ void model_flow_read(struct world *w)
 		w->paused[i] = info.paused;
 		w->flow[i] = info.flow;
 		fill(w, &w->buckets[i], &info.flow.all);
+		for (int t = 1; t < SIM_TENANTS; t++)
+			fill(w, &w->key_buckets[i][t], &info.flow.key);
 		model_turns_forget(w, i);
 	}
 	namespaces_each(w->qs, read_space, w);

@@ -62,6 +62,13 @@ void model_turns_forget(struct world *w, int queue)
 	memset(w->turns[queue], 0, sizeof w->turns[queue]);
 }
 
+/* A key that stepped aside comes back behind the others, at whatever priority. */
+void model_turn_forget(struct world *w, int queue, int tenant)
+{
+	for (int p = 0; p < 10; p++)
+		w->turns[queue][p].head[tenant] = 0;
+}
+
 /* While a lane has the same job to give, no other gives two. */
 static void check_turn(struct world *w, int queue, const struct sim_job *given, const struct next *n)
 {
@@ -85,8 +92,10 @@ void model_given(struct world *w, int queue, uint64_t id)
 {
 	struct next n;
 	bool may = model_may_give(w, queue);
+	model_keys_look(w, queue);
 	look(w, queue, &n);
 	if (!id) {
+		model_turns_forget(w, queue); /* keys that got a token in the same millisecond may have any order */
 		SIM_CHECK(w, !may || !n.best || model_rate_explains(w, queue), "lease: gave nothing, job %llu is next",
 			(unsigned long long)(n.best ? n.best->id : 0));
 		return;
@@ -97,5 +106,5 @@ void model_given(struct world *w, int queue, uint64_t id)
 		"lease: gave job %llu, job %llu is next", (unsigned long long)id,
 		(unsigned long long)(n.best ? n.best->id : 0));
 	check_turn(w, queue, j, &n);
-	model_spend(w, queue);
+	model_spend(w, queue, j->tenant);
 }

@@ -118,7 +118,8 @@ struct world {
 	struct queue_hooks hooks;
 	bool full, paused[SIM_QUEUES], space_paused[SIM_SPACES], all_paused;
 	struct flow_limits flow[SIM_QUEUES], space_flow[SIM_SPACES];
-	struct sim_bucket buckets[SIM_QUEUES], space_buckets[SIM_SPACES];
+	struct sim_bucket buckets[SIM_QUEUES], space_buckets[SIM_SPACES], key_buckets[SIM_QUEUES][SIM_TENANTS];
+	bool key_shut[SIM_QUEUES][SIM_TENANTS]; /* without a token, as the queue says; model_flow.c */
 	struct sim_turns turns[SIM_QUEUES][10];
 	struct sim_unique uniques[SIM_UNIQUES];
 	struct sim_result results[SIM_RESULTS];
@@ -143,6 +144,7 @@ struct sim_action {
 };
 
 /* Each table ends with a NULL name. */
+extern const char *const sim_tenants[SIM_TENANTS];
 extern const struct sim_action client_actions[], worker_actions[], keeper_actions[], rare_actions[];
 
 /* actions.c */
@@ -189,7 +191,9 @@ void model_turns_forget(struct world *w, int queue); /* somebody came in out of 
 /* model_flow.c */
 bool model_may_give(struct world *w, int queue); /* but for rates */
 bool model_key_open(struct world *w, const struct sim_job *j);
-void model_spend(struct world *w, int queue);
+void model_spend(struct world *w, int queue, int tenant);
+void model_turn_forget(struct world *w, int queue, int tenant);
+void model_keys_look(struct world *w, int queue); /* after a lease: which keys have no token */
 bool model_rate_explains(struct world *w, int queue); /* that nothing was given */
 uint64_t model_length(struct world *w, int queue, bool space, bool sure); /* jobs that wait; sure: certainly do */
 void model_flow_read(struct world *w); /* limits and pauses as the queue has them */
