@@ -561,6 +561,7 @@ static enum errcode call_remove_worker(void *context, const char *id, struct err
 	return workers_remove(context, id, e);
 }
 
+/* Before anything is loaded: what an earlier engine left half done ends then, and is news. */
 static void fill_api(struct daemon *d)
 {
 	struct api *a = &d->api;
@@ -587,7 +588,6 @@ static void fill_api(struct daemon *d)
 	a->data_dir = d->settings->data_dir;
 	a->socket = d->settings->socket;
 	a->started_at_ms = clock_now(d);
-	a->keeper_pid = d->processes ? (int)getppid() : 0;
 	a->recovering = &d->recovering;
 	a->stopping = &d->stopping;
 }
@@ -668,12 +668,13 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	open_supervisor(d);
 	open_modules(d, scratch);
 	dispatch_hold(d->dispatch, true);
+	fill_api(d);
 	if ((code = queues_load(d->queues, clock_now(d), e)) || (code = claims_load(d->claims, e)) ||
 		(code = callbacks_load(d->callbacks, clock_now(d), e)) ||
 		(code = pipelines_load(d->pipelines, clock_now(d), e)) || (code = schedules_read(d, e)) ||
 		(code = open_processes(d, run, scratch, e)))
 		return code;
-	fill_api(d);
+	d->api.keeper_pid = d->processes ? (int)getppid() : 0;
 	return (code = recovery_adopt(d, e)) ? code : open_http(d, run, e);
 }
 

@@ -13,7 +13,7 @@ import unittest
 from support import binary
 
 LIBRARY = binary("tests/faults/faults.so")
-NAMES = ("writes", "file_writes", "syncs", "allocations", "hits", "kill_at", "kill_after", "full_from", "full_until",
+NAMES = ("writes", "file_writes", "syncs", "allocations", "hits", "killed", "kill_at", "kill_after", "full_from", "full_until",
          "sync_fails_at", "no_memory_from", "no_memory_until")
 NEVER = 1 << 63
 
@@ -44,8 +44,12 @@ class Program:
 
 
 class Faults:
+    @staticmethod
+    def there():
+        return os.path.exists(LIBRARY)
+
     def __init__(self, directory):
-        if not os.path.exists(LIBRARY):
+        if not self.there():
             raise unittest.SkipTest("%s is not there: a sanitizer does not go with it" % LIBRARY)
         path = os.path.join(directory, "faults")
         with open(path, "wb") as f:
@@ -53,4 +57,4 @@ class Faults:
         with open(path, "r+b") as f:
             memory = mmap.mmap(f.fileno(), 0)
         self.engine, self.worker = Program(memory, 0), Program(memory, 1)
-        self.env = {"LD_PRELOAD": LIBRARY, "REEVE_FAULTS": path}
+        self.env = {"LD_PRELOAD": LIBRARY, "FAULTS_FILE": path}

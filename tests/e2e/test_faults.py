@@ -189,6 +189,40 @@ class Full(Faulty, unittest.TestCase):
             self.assertEqual(d.engine(), engine)
 
 
+class Cancelled(Faulty, unittest.TestCase):
+    def test_a_run_is_cancelled_at_whichever_write_the_engine_dies(self):
+        """Also between the run's end and that of its jobs."""
+        e = self.faults.engine
+        with self.d as d:
+            in_state(d, "running")
+            for n in range(1, 41 if LONG else 13):
+                engine, before = d.engine(), e.hits
+                run = d.http("POST", "/v1/pipelines/p/runs", {"input": {"n": 200, "ms": 3}}).json()["run_id"]
+                wait_until(lambda: d.http("GET", "/v1/runs/" + run).json()["items"], "the first item")
+                e.kill_after = e.writes + n
+                try:
+                    d.http("DELETE", "/v1/runs/" + run)
+                    told = True
+                except BROKEN:
+                    told = False
+                for _ in range(50):
+                    if e.hits > before:
+                        break
+                    try:
+                        d.http("GET", "/livez")
+                    except BROKEN:
+                        pass
+                e.kill_after = 0
+                self.next_engine(engine, n)
+                shown = d.http("GET", "/v1/runs/%s?wait=20s" % run).json()
+                self.assertIn(shown["status"], ("cancelled",) if told else ("cancelled", "completed"), shown)
+                wait_until(lambda: not self.left(d), "the run's jobs to be gone")
+            self.assertEqual(set(self.ends()) - {"status=0"}, {"signal=KILL"})
+
+    def left(self, d):
+        return sum(q["pending"] + q["scheduled"] + q["processing"] for q in d.http("GET", "/v1/queues").json()["queues"])
+
+
 class Memory(Faulty, unittest.TestCase):
     def test_an_engine_without_memory_refuses_or_ends_and_nothing_acknowledged_is_lost(self):
         """What it does not do is go on with half of something: see docs/decisions."""

@@ -1,6 +1,6 @@
 /* faults.so, for LD_PRELOAD: lets operations fail, or ends the process, at a point that is placed by count.
  *
- * REEVE_FAULTS names the file of struct faults, one for each program; processes of other programs go untouched. It does not
+ * FAULTS_FILE names the file of struct faults, one for each program; processes of other programs go untouched. It does not
  * allocate, and it counts before anything is wrong: what is ordered for operation n hits n and nothing else. */
 #undef _FILE_OFFSET_BITS /* pwrite and pwrite64 are two names here */
 #include "faults.h"
@@ -41,7 +41,7 @@ static bool is_program(const char *name)
 __attribute__((constructor)) static void begin(void)
 {
 	static const char *const programs[FAULT_PROGRAMS] = {"reeve-engine", "testworker"};
-	const char *path = getenv("REEVE_FAULTS");
+	const char *path = getenv("FAULTS_FILE");
 	for (int i = 0; path && i < FAULT_PROGRAMS; i++) {
 		int fd = is_program(programs[i]) ? open(path, O_RDWR | O_CLOEXEC) : -1;
 		if (fd < 0)
@@ -60,6 +60,7 @@ static uint64_t count(uint64_t *counter)
 
 static void die(void)
 {
+	faults->killed = (uint64_t)getpid();
 	count(&faults->hits);
 	kill(getpid(), SIGKILL);
 	for (;;)

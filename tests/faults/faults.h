@@ -14,6 +14,7 @@ struct faults {
 	uint64_t syncs; /* fsync, fdatasync */
 	uint64_t allocations;
 	uint64_t hits; /* orders that were done; a full disk: refused writes */
+	uint64_t killed; /* the process that died last by an order */
 	/* ordered */
 	uint64_t kill_at; /* SIGKILL instead of this write */
 	uint64_t kill_after; /* SIGKILL when this write is done */
