@@ -119,13 +119,13 @@ static void claims_at_once(void *context)
 
 static const struct claim_calls claim_calls = {.now_ms = now_ms, .want_turn = claims_at_once, .wake = wake_nobody};
 
-static enum errcode make_scheduled(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t now_ms,
-	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+static enum errcode make_scheduled(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t delay_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
 {
 	struct submission job;
 	scoped(mem_free_at) char *text = schedule_job(d, at_ms);
-	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), api.allow, text, now_ms), E_OK);
-	*id = queues_submit_in(api.queues, b, &job.specs[0], now_ms);
+	assert_int_equal(job_template_parse(&job, bytes_of(d->namespace), api.allow, text, at_ms), E_OK);
+	*id = queues_submit_in(api.queues, b, &job.specs[0], loop_now_ms(api.loop));
 	submission_fini(&job);
 	return E_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/rfc3339.h"
+#include "os/os_clock.h"
 #include "schema/schema.h"
 
 #include <stdio.h>
@@ -49,7 +50,7 @@ static struct defining *defining_new(struct api *a, struct http_request *r)
 	d->api = a;
 	d->request = r;
 	d->away = true;
-	d->now_ms = loop_now_ms(a->loop);
+	d->now_ms = os_clock_ms();
 	d->namespace = namespace.size ? api_text(namespace) : NULL;
 	http_take_body(r, &d->body);
 	http_set_data(r, d, defining_gone);
@@ -187,8 +188,7 @@ static void put(struct defining *d)
 	d->request = NULL; /* it is s that is told when the request ends */
 	s->namespace = mem_text(d->definition->namespace);
 	s->name = mem_text(d->definition->name);
-	if (schedules_put(a->schedules, take(d->definition), SCHEDULE_FROM_API, loop_now_ms(a->loop), saving_done, s, &e) ==
-		E_OK)
+	if (schedules_put(a->schedules, take(d->definition), SCHEDULE_FROM_API, os_clock_ms(), saving_done, s, &e) == E_OK)
 		return;
 	http_problem(r, &e);
 	saving_free(s);

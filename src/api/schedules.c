@@ -2,6 +2,7 @@
 #include "api/schedules.h"
 
 #include "base/mem.h"
+#include "os/os_clock.h"
 #include "wire/id.h"
 
 #include <stdlib.h>
@@ -219,7 +220,7 @@ static void set_paused(struct api *a, struct http_request *r, bool paused)
 	struct saving *saving = saving_new(a, r, 200);
 	saving->namespace = mem_text(info.definition->namespace);
 	saving->name = mem_text(info.definition->name);
-	schedules_pause(a->schedules, s, paused, loop_now_ms(a->loop), saving_done, saving);
+	schedules_pause(a->schedules, s, paused, os_clock_ms(), saving_done, saving);
 }
 
 static void pause_schedule(void *context, struct http_request *r)
@@ -244,7 +245,7 @@ static void run_schedule(void *context, struct http_request *r)
 		return;
 	struct saving *saving = saving_new(a, r, 202);
 	schedule_get_info(s, &info);
-	if (schedules_run(a->schedules, s, loop_now_ms(a->loop), &id, saving_done, saving, &e) != E_OK) {
+	if (schedules_run(a->schedules, s, os_clock_ms(), &id, saving_done, saving, &e) != E_OK) {
 		http_problem(r, &e);
 		saving_free(saving);
 		return;

@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "base/mem.h"
+#include "os/os_clock.h"
 
 #include <stddef.h>
 
@@ -12,6 +13,13 @@ int64_t clock_now(void *daemon)
 	return loop_now_ms(((struct daemon *)daemon)->loop);
 }
 
+/* By the clock that people see, which stands still where it was set back; the loop's then goes on ahead of it. */
+static int64_t tick_schedules(struct daemon *d)
+{
+	int64_t now = os_clock_ms();
+	return schedules_tick(d->schedules, now) - now;
+}
+
 void clock_tick(void *daemon)
 {
 	struct daemon *d = daemon;
@@ -19,10 +27,9 @@ void clock_tick(void *daemon)
 	int64_t next = queues_tick(d->queues, now);
 	callbacks_tick(d->callbacks, now);
 	pipelines_tick(d->pipelines, now);
-	int64_t scheduled = d->stopping ? next : schedules_tick(d->schedules, now);
-	if (scheduled < next)
-		next = scheduled;
-	int64_t wait = next - now;
+	int64_t wait = next - now, until_schedule = d->stopping ? wait : tick_schedules(d);
+	if (until_schedule < wait)
+		wait = until_schedule;
 	wait = wait < 1 ? 1 : wait > TICK_MAX_MS ? TICK_MAX_MS : wait;
 	d->tick_at_ms = now + wait;
 	loop_timer_set(d->tick, wait);

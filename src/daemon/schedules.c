@@ -2,17 +2,19 @@
 #include "daemon/daemon.h"
 
 #include "base/mem.h"
+#include "os/os_clock.h"
 
 #include <stdlib.h>
 
-static enum errcode make_job(struct daemon *d, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
-	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+/* As if it were submitted when the delay is over: its own delay and its ttl count from then. */
+static enum errcode make_job(struct daemon *d, const struct schedule_definition *s, int64_t at_ms, int64_t delay_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
 {
 	scoped(mem_free_at) char *text = schedule_job(s, at_ms);
 	struct submission job;
-	/* As if it were submitted when it is due: its delay and its ttl count from then. */
-	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), d->api.allow, text, due_ms ? due_ms : now_ms);
-	if (!code && due_ms && !job.specs[0].due_at_ms)
+	int64_t now_ms = clock_now(d), due_ms = now_ms + delay_ms;
+	enum errcode code = job_template_parse(&job, bytes_of(s->namespace), d->api.allow, text, due_ms);
+	if (!code && delay_ms && !job.specs[0].due_at_ms)
 		job.specs[0].due_at_ms = due_ms;
 	if (code)
 		err_set(e, code, "%s", job.error.text);
@@ -22,7 +24,7 @@ static enum errcode make_job(struct daemon *d, const struct schedule_definition 
 	return code;
 }
 
-static enum errcode start_run(struct daemon *d, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
+static enum errcode start_run(struct daemon *d, const struct schedule_definition *s, int64_t at_ms,
 	struct store_batch *b, uint64_t *id, struct err *e)
 {
 	scoped(mem_free_at) char *input = schedule_run_input(s, at_ms);
@@ -30,14 +32,13 @@ static enum errcode start_run(struct daemon *d, const struct schedule_definition
 		.pipeline = bytes_of(s->pipeline),
 		.input = bytes_of(input),
 		.priority = s->priority};
-	return pipelines_start_in(d->pipelines, b, &run, now_ms, id, e);
+	return pipelines_start_in(d->pipelines, b, &run, clock_now(d), id, e);
 }
 
-static enum errcode make(void *context, const struct schedule_definition *s, int64_t at_ms, int64_t now_ms,
-	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+static enum errcode make(void *context, const struct schedule_definition *s, int64_t at_ms, int64_t delay_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
 {
-	return s->makes_job ? make_job(context, s, at_ms, now_ms, due_ms, b, id, e)
-						: start_run(context, s, at_ms, now_ms, b, id, e);
+	return s->makes_job ? make_job(context, s, at_ms, delay_ms, b, id, e) : start_run(context, s, at_ms, b, id, e);
 }
 
 static bool lives(void *context, const struct schedule_definition *s, uint64_t id)
@@ -46,13 +47,13 @@ static bool lives(void *context, const struct schedule_definition *s, uint64_t i
 	return s->makes_job ? queues_find(d->queues, id) != NULL : pipelines_lives(d->pipelines, id);
 }
 
-static void cancel(void *context, const struct schedule_definition *s, uint64_t id, int64_t now_ms)
+static void cancel(void *context, const struct schedule_definition *s, uint64_t id)
 {
 	struct daemon *d = context;
 	if (s->makes_job)
-		queue_cancel(d->queues, id, now_ms, NULL, NULL, NULL);
+		queue_cancel(d->queues, id, clock_now(d), NULL, NULL, NULL);
 	else
-		pipelines_cancel(d->pipelines, id, now_ms, NULL);
+		pipelines_cancel(d->pipelines, id, clock_now(d), NULL);
 }
 
 static void on_refused(struct bytes key, const struct err *why)
@@ -68,7 +69,7 @@ void schedules_open(struct daemon *d)
 
 enum errcode schedules_read(struct daemon *d, struct err *e)
 {
-	enum errcode code = schedules_load(d->schedules, d->store, clock_now(d), on_refused, e);
+	enum errcode code = schedules_load(d->schedules, d->store, os_clock_ms(), on_refused, e);
 	if (!code)
 		schedules_take_settings(d, d->settings);
 	return code;
@@ -76,6 +77,6 @@ enum errcode schedules_read(struct daemon *d, struct err *e)
 
 void schedules_take_settings(struct daemon *d, struct settings *s)
 {
-	schedules_declare(d->schedules, s->schedules, s->schedule_n, clock_now(d));
+	schedules_declare(d->schedules, s->schedules, s->schedule_n, os_clock_ms());
 	s->schedule_n = 0;
 }

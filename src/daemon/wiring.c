@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "os/durable.h"
+#include "os/os_clock.h"
 #include "os/path.h"
 #include "upkeep/backup.h"
 #include "wire/id.h"
@@ -77,7 +78,7 @@ static void on_ended(void *context, struct job *j, const struct job_outcome *o)
 	waits_tell(d->waits, j->id, o);
 	api_job_ended(&d->api, j, o);
 	pipelines_ended(d->pipelines, j, o);
-	schedules_ended(d->schedules, j->id, clock_now(d));
+	schedules_ended(d->schedules, j->id, os_clock_ms());
 }
 
 static void on_progress(void *context, struct job *j, int percent, struct bytes message)
@@ -173,7 +174,7 @@ static void on_run_changed(void *context, uint64_t run_id, enum run_state state)
 	struct daemon *d = context;
 	api_run_changed(&d->api, run_id, state);
 	if (state != RUN_RUNNING)
-		schedules_ended(d->schedules, run_id, clock_now(d));
+		schedules_ended(d->schedules, run_id, os_clock_ms());
 }
 
 static void open_pipelines(struct daemon *d)

@@ -19,12 +19,12 @@ static uint64_t living(const struct schedule *s)
 	return 0;
 }
 
-static void cancel_living(const struct schedule *s, int64_t now_ms)
+static void cancel_living(const struct schedule *s)
 {
 	const struct schedule_maker *m = &s->set->maker;
 	for (size_t i = 0; i < s->last_n; i++)
 		if (m->lives(m->context, s->definition, s->last[i].id))
-			m->cancel(m->context, s->definition, s->last[i].id, now_ms);
+			m->cancel(m->context, s->definition, s->last[i].id);
 }
 
 static void remember(struct schedule *s, int64_t at_ms, int64_t now_ms, uint64_t id)
@@ -47,10 +47,9 @@ static int64_t jitter_ms(const struct schedule_definition *d, int64_t at_ms)
 static enum errcode make(struct schedule *s, int64_t at_ms, int64_t now_ms, struct commit *c, struct err *e)
 {
 	const struct schedule_maker *m = &s->set->maker;
-	int64_t due_ms = at_ms + jitter_ms(s->definition, at_ms);
+	int64_t delay_ms = at_ms + jitter_ms(s->definition, at_ms) - now_ms;
 	uint64_t id = 0;
-	enum errcode code =
-		m->make(m->context, s->definition, at_ms, now_ms, due_ms > now_ms ? due_ms : 0, commit_batch(c), &id, e);
+	enum errcode code = m->make(m->context, s->definition, at_ms, delay_ms > 0 ? delay_ms : 0, commit_batch(c), &id, e);
 	if (code)
 		return code;
 	char text[RFC3339_SIZE];
@@ -102,7 +101,7 @@ static void answer(struct schedule *s, int64_t at_ms, int64_t now_ms, struct com
 	if (overlap == SCHEDULE_OVERLAP_ALLOW || (!before && !s->waiting_ms)) {
 		try_to_make(s, at_ms, now_ms, c);
 	} else if (overlap == SCHEDULE_OVERLAP_CANCEL_PREVIOUS) {
-		cancel_living(s, now_ms);
+		cancel_living(s);
 		try_to_make(s, at_ms, now_ms, c);
 	} else if (overlap == SCHEDULE_OVERLAP_QUEUE_ONE && !s->waiting_ms) {
 		s->waiting_ms = at_ms;

@@ -13,7 +13,8 @@
  * OVERLAP  (what an earlier occurrence made has not ended) `skip` leaves the new one out, `allow` makes it all the same,
  *          `cancel_previous` cancels the old, `queue_one` lets one occurrence wait for the end of the old, and leaves others out.
  *
- * Loop thread only, except schedule_parse. The clock is a parameter. No I/O of its own: batches go to queues_commit. What a
+ * Loop thread only, except schedule_parse. The clock is a parameter: the wall clock as people see it, not one that goes on from
+ * where it was when somebody sets it back. No I/O of its own: batches go to queues_commit. What a
  * schedule makes is not its business: struct schedule_maker is filled by the wiring. */
 #pragma once
 #include "base/bytes.h"
@@ -73,12 +74,12 @@ void schedule_definition_free(struct schedule_definition *d);
 
 struct schedule_maker { /* what an occurrence becomes; filled by the wiring */
 	void *context;
-	/* Adds what the occurrence at_ms makes to the batch; its id (of the job, or of the run) goes to *id. due_ms: not to be
-	 * started before; or 0. */
-	enum errcode (*make)(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t now_ms,
-		int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e);
+	/* Adds what the occurrence at_ms makes to the batch; its id (of the job, or of the run) goes to *id. It is not to be started
+	 * before delay_ms have passed. */
+	enum errcode (*make)(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t delay_ms,
+		struct store_batch *b, uint64_t *id, struct err *e);
 	bool (*lives)(void *context, const struct schedule_definition *d, uint64_t id);
-	void (*cancel)(void *context, const struct schedule_definition *d, uint64_t id, int64_t now_ms);
+	void (*cancel)(void *context, const struct schedule_definition *d, uint64_t id);
 };
 
 struct schedules;

@@ -30,8 +30,8 @@ struct fixture {
 	enum errcode make_code;
 };
 
-static enum errcode make(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t now_ms,
-	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+static enum errcode make(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t delay_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
 {
 	struct fixture *f = context;
 	struct job_spec spec;
@@ -39,10 +39,10 @@ static enum errcode make(void *context, const struct schedule_definition *d, int
 		return err_set(e, f->make_code, "no, thanks");
 	job_spec_init(&spec);
 	spec.capability = bytes_of("work");
-	spec.due_at_ms = due_ms;
-	*id = queues_submit_in(f->queues, b, &spec, now_ms);
+	spec.due_at_ms = delay_ms ? f->now + delay_ms : 0;
+	*id = queues_submit_in(f->queues, b, &spec, f->now);
 	f->at[f->made_n] = at_ms;
-	f->due[f->made_n] = due_ms;
+	f->due[f->made_n] = spec.due_at_ms;
 	f->ids[f->made_n++] = *id;
 	return E_OK;
 }
@@ -52,9 +52,10 @@ static bool lives(void *context, const struct schedule_definition *d, uint64_t i
 	return queues_find(((struct fixture *)context)->queues, id) != NULL;
 }
 
-static void cancel(void *context, const struct schedule_definition *d, uint64_t id, int64_t now_ms)
+static void cancel(void *context, const struct schedule_definition *d, uint64_t id)
 {
-	queue_cancel(((struct fixture *)context)->queues, id, now_ms, NULL, NULL, NULL);
+	struct fixture *x = context;
+	queue_cancel(x->queues, id, x->now, NULL, NULL, NULL);
 }
 
 static void on_ended(void *context, struct job *j, const struct job_outcome *o)

@@ -70,8 +70,8 @@ static void broken(const struct world *w, const char *format, ...)
 
 /* ── what schedules make: a job whose tag says of which schedule and occurrence it is ── */
 
-static enum errcode make(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t now_ms,
-	int64_t due_ms, struct store_batch *b, uint64_t *id, struct err *e)
+static enum errcode make(void *context, const struct schedule_definition *d, int64_t at_ms, int64_t delay_ms,
+	struct store_batch *b, uint64_t *id, struct err *e)
 {
 	struct world *w = context;
 	char tags[200];
@@ -81,8 +81,8 @@ static enum errcode make(void *context, const struct schedule_definition *d, int
 	spec.capability = bytes_of(d->name);
 	spec.input = bytes_of("{}");
 	spec.tags = bytes_of(tags);
-	spec.due_at_ms = due_ms;
-	*id = queues_submit_in(w->queues, b, &spec, now_ms);
+	spec.due_at_ms = delay_ms ? w->now_ms + delay_ms : 0;
+	*id = queues_submit_in(w->queues, b, &spec, w->now_ms);
 	note(w, "make", (uint64_t)at_ms);
 	return E_OK;
 }
@@ -92,9 +92,10 @@ static bool lives(void *context, const struct schedule_definition *d, uint64_t i
 	return queues_find(((struct world *)context)->queues, id) != NULL;
 }
 
-static void cancel(void *context, const struct schedule_definition *d, uint64_t id, int64_t now_ms)
+static void cancel(void *context, const struct schedule_definition *d, uint64_t id)
 {
-	queue_cancel(((struct world *)context)->queues, id, now_ms, NULL, NULL, NULL);
+	struct world *x = context;
+	queue_cancel(x->queues, id, x->now_ms, NULL, NULL, NULL);
 }
 
 static void on_ended(void *context, struct job *j, const struct job_outcome *o)
