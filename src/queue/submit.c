@@ -143,19 +143,22 @@ static const struct key *key_in_use(const struct queues *qs, const struct key *k
 	return k && k->expires_at_ms > qs->now_ms ? k : NULL;
 }
 
-/* Also between the specs of one submit: `keys` holds those before i. */
+/* Also between the specs of one submit: `seen` has those before it, or is NULL. */
 static enum errcode check_key(
-	const struct queues *qs, const struct job_spec *spec, const struct key *keys, size_t i, struct err *e)
+	const struct queues *qs, const struct job_spec *spec, const struct key *key, struct keys *seen, struct err *e)
 {
-	const struct key *k = key_in_use(qs, &keys[i]);
+	const struct key *k = key_in_use(qs, key);
 	if (k && spec->batch_id && !(qs->hooks.joined && qs->hooks.joined(qs->hooks.context, spec->batch_id, k->job_id)))
 		return err_set(e, E_CONFLICT, "idempotency key: was used for a job that is not in this batch");
-	for (size_t before = 0; !k && before < i; before++) {
-		if (keys[before].expires_at_ms && !memcmp(keys[before].name, keys[i].name, sizeof keys[i].name))
-			k = &keys[before];
-	}
-	if (k && k->detail != keys[i].detail)
+	if (!k && seen)
+		k = keys_find(seen, key);
+	if (k && k->detail != key->detail)
 		return err_set(e, E_CONFLICT, "idempotency key: was used within the last 24 hours with another input");
+	if (seen) {
+		struct key used = *key;
+		used.job_id = 1; /* some job */
+		keys_add(seen, &used);
+	}
 	return E_OK;
 }
 
@@ -194,6 +197,7 @@ static enum errcode check_lengths(
 /* Whatever can be refused is refused here: nothing has changed yet. */
 static enum errcode check(struct queues *qs, const struct job_spec *specs, size_t n, struct submit *s, struct err *e)
 {
+	scoped(keys_fini) struct keys seen = {0};
 	for (size_t i = 0; i < n; i++) {
 		enum errcode code = job_spec_check(&specs[i], e);
 		if (!code)
@@ -201,7 +205,7 @@ static enum errcode check(struct queues *qs, const struct job_spec *specs, size_
 		if (!code && specs[i].idempotency_key.size) {
 			key_of(&specs[i], &s->keys[i]);
 			s->keys[i].expires_at_ms = qs->now_ms + KEY_KEEP_MS;
-			code = check_key(qs, &specs[i], s->keys, i, e);
+			code = check_key(qs, &specs[i], &s->keys[i], n > 1 ? &seen : NULL, e);
 		}
 		if (code) {
 			if (n > 1)
