@@ -446,6 +446,48 @@ static void a_line_that_is_too_long_is_refused_and_the_next_one_is_kept(void **s
 	json_decref(all);
 }
 
+/* A client that sends, and neither ends its body nor takes an answer. */
+static void send_some_lines(struct client *c, int n)
+{
+	scoped(buf_fini) struct buf b = {0};
+	buf_text(&b, "POST /v1/jobs HTTP/1.1\r\nHost: x\r\n" NDJSON "Content-Length: 100000000\r\n\r\n");
+	for (int i = 0; i < n; i++)
+		buf_text(&b, "{\"capability\":\"gone\"}\n");
+	buf_text(&b, "{\"capabi");
+	for (size_t at = 0; at < b.size;) {
+		ssize_t sent = send(c->fd, b.data + at, b.size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		at += sent > 0 ? (size_t)sent : 0;
+		turn(c);
+	}
+}
+
+static void lines_are_kept_before_the_body_has_ended_and_when_the_client_goes(void **state)
+{
+	struct client c;
+	json_t *queue = NULL;
+	client_open(&c);
+	send_some_lines(&c, 700);
+	for (int i = 0; i < 2000; i++) {
+		struct queue_info info;
+		queue_get_info(queues_get(api.queues, (struct bytes){0}, bytes_of("gone")), &info);
+		if (info.pending == 700)
+			break;
+		turn(&c);
+	}
+	queue = ask(200, "GET", "/v1/queues/gone", "");
+	expect(queue, "pending", "700");
+	json_decref(queue);
+	client_close(&c);
+	for (int busy = 0; busy < 8; busy++) { /* gone in different places of the way */
+		client_open(&c);
+		send_some_lines(&c, 300);
+		for (int i = 0; i < busy; i++)
+			turn(&c);
+		client_close(&c);
+	}
+	json_decref(ask(200, "GET", "/v1/queues/gone", ""));
+}
+
 static void a_key_in_the_header_is_not_for_lines(void **state)
 {
 	json_t *problem =
@@ -1191,6 +1233,7 @@ int main(void)
 		TEST(each_line_stands_for_itself_and_is_told_what_became_of_it),
 		TEST(lines_of_any_number_are_kept_and_told_in_their_order),
 		TEST(a_line_that_is_too_long_is_refused_and_the_next_one_is_kept),
+		TEST(lines_are_kept_before_the_body_has_ended_and_when_the_client_goes),
 		TEST(a_key_in_the_header_is_not_for_lines),
 		TEST(a_bad_job_is_refused_with_its_place_and_nothing_is_kept),
 		TEST(an_input_that_breaks_its_schema_is_422_with_the_pointer),

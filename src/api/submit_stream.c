@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	CHUNK_LINES = 500, /* jobs in one commit, while one is under way the next ones gather */
+	CHUNK_LINES = 200, /* jobs in one commit, while one is under way the next ones gather */
 	CHUNK_BYTES = 256 << 10, /* then a chunk is full, too */
 	GATHER_MAX = 1 << 20, /* then the client is paused, unless it is all one line */
 	LINE_MAX_BYTES = 8 << 20, /* above that the client makes the blob */
