@@ -218,13 +218,13 @@ static bool look(void *context, const struct store_row *row)
 {
 	struct seen *s = context;
 	scoped(buf_fini) struct buf body = {0};
-	const char *text = row->head.data;
+	struct bytes text = row->head;
 	if (row->table != STORE_RUN) {
 		s->w->store->ops->read(s->w->store, row->table, row->key, NULL, &body, NULL);
-		text = body.data;
+		text = buf_bytes(&body);
 	}
 	char name[BLOB_NAME_SIZE] = {0};
-	memcpy(name, strstr(text, "sha256:"), BLOB_FULL_SIZE);
+	memcpy(name, memmem(text.data, text.size, "sha256:", 7), BLOB_FULL_SIZE);
 	note(s, row->key.id, name);
 	return true;
 }
