@@ -3,7 +3,8 @@
  *   fdatasync   256-byte appends, one fdatasync each: what the disk can do, in the same run
  *   enqueue     n submits outstanding, each acknowledged when durable
  *   end to end  n jobs outstanding: submitted, leased, completed, the end durable
- *   waiting     RSS of N waiting jobs, and the time to start with them
+ *   waiting     RSS of N waiting jobs, the time to start with them, and to give one out
+ *   keyed       the same where they are of KEYS tenants, which take turns
  *   pruning     N old results go while 64 jobs are outstanding: how long, how late the loop is, how many jobs meanwhile, and what
  *               is left of the files */
 #include "base/mem.h"
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS_MAX = 15, INPUT_BYTES = 256 };
+enum { ROUNDS_MAX = 15, INPUT_BYTES = 256, KEYS = 100000 };
 
 struct run {
 	struct loop *loop;
@@ -225,37 +226,48 @@ static void on_filled(void *context, const struct submit_reply *reply)
 	loop_stop(r->loop);
 }
 
-static void fill(struct run *r, uint64_t jobs)
+static void fill(struct run *r, uint64_t jobs, bool keyed)
 {
 	enum { AT_ONCE = 1000 };
 	static struct job_spec specs[AT_ONCE];
+	static char keys[AT_ONCE][16];
 	for (int i = 0; i < AT_ONCE; i++) {
 		job_spec_init(&specs[i]);
 		specs[i].capability = bytes_of("bench.echo");
 		specs[i].input = (struct bytes){input, sizeof input};
 	}
 	while (r->done < jobs) {
+		for (uint64_t i = 0; keyed && i < AT_ONCE; i++) {
+			snprintf(keys[i], sizeof keys[i], "tenant-%llu", (unsigned long long)((r->done + i) % KEYS));
+			specs[i].key = bytes_of(keys[i]);
+		}
 		queues_submit(r->qs, specs, AT_ONCE, loop_now_ms(r->loop), on_filled, r, NULL);
 		loop_run(r->loop);
 	}
 }
 
-static void bench_waiting(FILE *json, uint64_t jobs)
+static void bench_waiting(FILE *json, const char *setting, uint64_t jobs, bool keyed)
 {
 	struct run r = {0};
 	clear();
 	open_all(&r, NULL);
 	double before = rss_mib();
-	fill(&r, jobs);
+	fill(&r, jobs, keyed);
 	double each = (rss_mib() - before) * (1 << 20) / (double)jobs;
 	close_all(&r);
-	report(json, "waiting", "memory of a job", "bytes", &each, 1);
+	report(json, setting, "memory of a job", "bytes", &each, 1);
 	struct run again = {0};
 	double began = now();
 	open_all(&again, NULL);
-	double took = now() - began;
+	double took = now() - began, cpu_began = cpu();
+	report(json, setting, "start with them", "s", &took, 1);
+	for (uint64_t i = 0; i < jobs / 2; i++) {
+		if (!queue_lease(again.q, loop_now_ms(again.loop), &again))
+			abort();
+	}
+	double us = (cpu() - cpu_began) * 1e6 / (double)(jobs / 2);
+	report(json, setting, "give one out, cpu", "us/job", &us, 1);
 	close_all(&again);
-	report(json, "waiting", "start with them", "s", &took, 1);
 }
 
 /* ── old results go ── */
@@ -381,10 +393,11 @@ int main(int argc, char **argv)
 	FILE *json = json_path ? fopen(json_path, "w") : NULL;
 	if (json)
 		fprintf(json, "[");
-	if (jobs)
-		bench_waiting(json, jobs);
-	if (jobs)
+	if (jobs) {
+		bench_waiting(json, "waiting", jobs, false);
+		bench_waiting(json, "keyed", jobs, true);
 		bench_pruning(json, jobs);
+	}
 	bench_rates(json, rounds);
 	if (json) {
 		fprintf(json, "\n]\n");

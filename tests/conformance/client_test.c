@@ -28,7 +28,7 @@ static struct {
 	uint64_t ids;
 	struct reeve_client *c;
 	struct job_spec last; /* that was submitted; its texts are gone */
-	char unique_key[16];
+	char unique_key[16], key[16];
 } t;
 
 /* ── the daemon ── */
@@ -44,6 +44,7 @@ static void on_submit(void *context, struct link_request *r, const struct job_sp
 	}
 	t.last = specs[n - 1];
 	snprintf(t.unique_key, sizeof t.unique_key, "%.*s", (int)t.last.unique.key.size, t.last.unique.key.data);
+	snprintf(t.key, sizeof t.key, "%.*s", (int)t.last.key.size, t.last.key.data);
 	ids = mem_new(n * sizeof *ids);
 	bool *existing = mem_new(n * sizeof *existing);
 	for (size_t i = 0; i < n; i++) {
@@ -156,6 +157,18 @@ static void one_job_and_many_are_submitted(void **state)
 	assert_int_equal(reeve_client_submit(t.c, specs, 100, ids), REEVE_OK);
 	assert_int_equal(id_parse(ids[99], 13, &id), 0);
 	assert_int_equal(id, 101);
+}
+
+static void a_job_has_its_key_and_one_of_an_older_program_has_none(void **state)
+{
+	struct reeve_job_spec s = spec_of("email.parse");
+	char id[REEVE_ID_SIZE];
+	s.key = "acme";
+	assert_int_equal(reeve_client_submit(t.c, &s, 1, &id), REEVE_OK);
+	assert_string_equal(t.key, "acme");
+	s.size = offsetof(struct reeve_job_spec, key);
+	assert_int_equal(reeve_client_submit(t.c, &s, 1, &id), REEVE_OK);
+	assert_string_equal(t.key, "");
 }
 
 static void a_refusal_says_why_and_the_client_goes_on(void **state)
@@ -351,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_job_and_many_are_submitted),
 		TEST(what_few_jobs_have_arrives_and_who_was_there_is_told),
+		TEST(a_job_has_its_key_and_one_of_an_older_program_has_none),
 		TEST(a_refusal_says_why_and_the_client_goes_on),
 		TEST(an_outcome_has_a_result_or_an_error),
 		TEST(a_job_is_shown_or_not_found),

@@ -1,4 +1,5 @@
 """Limits and fairness on real workers: how many at once, how often, how many waiting; keys and namespaces; pauses."""
+import concurrent.futures
 import datetime
 import json
 import os
@@ -102,6 +103,27 @@ class Concurrency(unittest.TestCase):
             d.http("DELETE", "/v1/jobs/" + held[1])
             self.assertEqual(ended(d, waits)["status"], "completed")
             d.http("DELETE", "/v1/jobs/" + held[0])
+
+
+class Claims(unittest.TestCase):
+    def claim(self, d, **more):
+        answer = d.http("POST", "/v1/claims", {"capabilities": ["pulled"], "max": 10, **more}, patience_s=60)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json()["claims"]
+
+    def test_limits_hold_for_who_pulls_too_and_a_claim_that_waits_hears_of_a_free_place(self):
+        with Daemon(config()) as d, concurrent.futures.ThreadPoolExecutor() as pool:
+            self.assertEqual(d.http("PUT", "/v1/queues/pulled/limits", {"concurrency": 2, "key": {"concurrency": 1}}).status, 200)
+            jobs = [{"capability": "pulled", "input": {}, "key": k} for k in ("acme", "acme", "bolt", "corp")]
+            ids = [j["job_id"] for j in d.http("POST", "/v1/jobs", {"jobs": jobs}).json()["jobs"]]
+            first, second = self.claim(d)
+            self.assertEqual([first["job_id"], second["job_id"]], [ids[0], ids[2]])
+            self.assertEqual(self.claim(d), [])
+            waiting = pool.submit(self.claim, d, wait="30s")
+            wait_until(lambda: "reeve_claims_waiting 1" in d.http("GET", "/metrics").body.decode(), "a claim that waits")
+            done = d.http("POST", "/v1/claims/%s/complete" % first["job_id"], {"fence": first["fence"], "result": 1})
+            self.assertEqual(done.status, 200, done)
+            self.assertIn(waiting.result()[0]["job_id"], (ids[1], ids[3]))
 
 
 class Rate(unittest.TestCase):
