@@ -19,7 +19,7 @@
 #include "queue/queue.h"
 
 enum {
-	CLAIM_MAX = 1000, /* jobs in one claim */
+	CLAIM_MAX = 1000, /* jobs in one request; an answer may have fewer than are waiting */
 	CLAIM_QUEUES_MAX = 64, /* in one claim */
 	CLAIM_BYTES_MAX = 4 << 20, /* of inputs and checkpoints in one answer; at least one job is given */
 	CLAIM_WAITS_MAX = 512, /* clients that wait: half of the connections of the server */

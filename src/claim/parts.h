@@ -10,7 +10,7 @@
 #include "claim/claim.h"
 
 enum {
-	CLAIM_TURN_MAX = 1024, /* jobs given out in one turn of the loop */
+	CLAIM_TURN_MAX = 256, /* jobs given out in one turn of the loop: each input may have to be read from the store */
 };
 
 struct claim {

@@ -1,6 +1,6 @@
 /* claim_run.c - `reeve claim run`: a pull client for commands. One job at a time; its lease goes on while the command runs.
  *
- * As with exec workers: exit 0 is success and stdout the result (JSON, or text that becomes a string), 75 is "try again later", any
+ * Its last word of progress goes with each heartbeat. As with exec workers: exit 0 is success and stdout the result (JSON, or text that becomes a string), 75 is "try again later", any
  * other a failure with the end of stderr. Killed by a signal: may be tried again. A job that was cancelled ends its command.
  * SIGTERM, SIGINT: the command at hand may end; the second one ends it, and gives its job back. */
 #include "cli/cli.h"
@@ -9,6 +9,7 @@
 #include "base/units.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETRY_STATUS = 75, GRACE_MS = 5000, MESSAGE_MAX = 400 };
+enum { RETRY_STATUS = 75, GRACE_MS = 5000, MESSAGE_MAX = 400, PROGRESS_FD = 3 };
 
 static volatile sig_atomic_t stops; /* how often we were asked to stop */
 static volatile sig_atomic_t idle; /* nothing is in our hands */
@@ -36,6 +37,7 @@ struct running {
 	const char *id;
 	json_int_t fence;
 	int out, err; /* memory files */
+	int progress[2]; /* a pipe: lines "40 a message" */
 	pid_t pid;
 	int pidfd, status;
 	bool lost; /* cancelled, or somebody else's: nobody waits for its outcome */
@@ -111,10 +113,13 @@ static _Noreturn void become(const struct args *a, const json_t *claim, const st
 	dup2(input, STDIN_FILENO);
 	dup2(x->out, STDOUT_FILENO);
 	dup2(x->err, STDERR_FILENO);
+	dup2(x->progress[1], PROGRESS_FD);
+	fcntl(PROGRESS_FD, F_SETFD, 0); /* it may have been that one already */
 	snprintf(attempt, sizeof attempt, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(claim, "attempt")));
 	setenv("REEVE_JOB_ID", x->id, 1);
 	setenv("REEVE_ATTEMPT", attempt, 1);
 	setenv("REEVE_CAPABILITY", json_text(claim, "capability"), 1);
+	setenv("REEVE_PROGRESS_FD", "3", 1);
 	execvp(a->operands[1], (char *const *)(a->operands + 1));
 	dprintf(STDERR_FILENO, "%s: %s", a->operands[1], strerror(errno));
 	_exit(127);
@@ -125,14 +130,17 @@ static bool start(const struct args *a, const json_t *claim, struct running *x)
 	scoped(mem_close_at) int input = open_input(json_object_get(claim, "input"));
 	x->out = memfd_create("stdout", MFD_CLOEXEC);
 	x->err = memfd_create("stderr", MFD_CLOEXEC);
-	if (input < 0 || x->out < 0 || x->err < 0)
+	if (input < 0 || x->out < 0 || x->err < 0 || pipe2(x->progress, O_CLOEXEC) < 0)
 		return false;
+	fcntl(x->progress[0], F_SETFL, O_NONBLOCK);
 	x->pid = fork();
 	if (x->pid == 0)
 		become(a, claim, x, input);
 	if (x->pid < 0)
 		return false;
 	setpgid(x->pid, x->pid);
+	mem_close_at(&x->progress[1]);
+	x->progress[1] = -1;
 	x->pidfd = (int)syscall(SYS_pidfd_open, x->pid, 0);
 	return true;
 }
@@ -150,10 +158,33 @@ static void end_group(struct running *x)
 		kill(-x->pid, SIGKILL);
 }
 
+/* The last whole line that the command wrote since we looked; NULL: none that tells something. */
+static json_t *read_progress(struct running *x)
+{
+	char text[4096], *message;
+	json_t *last = NULL;
+	ssize_t n = read(x->progress[0], text, sizeof text - 1);
+	if (n <= 0)
+		return NULL;
+	text[n] = 0;
+	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+		*end = 0;
+		long percent = strtol(line, &message, 10);
+		if (message == line || percent < 0 || percent > 100)
+			continue;
+		json_decref(last);
+		last = json_pack("{s:i, s:s}", "percent", (int)percent, "message", message + (*message == ' '));
+	}
+	return last;
+}
+
 static void beat(struct running *x)
 {
 	struct reply r;
-	if (post(x->id, "heartbeat", json_pack("{s:I}", "fence", x->fence), &r) != EXIT_OK) {
+	json_t *body = json_pack("{s:I}", "fence", x->fence), *progress = read_progress(x);
+	if (progress)
+		json_object_set_new(body, "progress", progress);
+	if (post(x->id, "heartbeat", body, &r) != EXIT_OK) {
 		x->lost = true;
 		return;
 	}
@@ -253,6 +284,7 @@ static int run_one(const struct args *a, const json_t *claim, int beat_ms)
 		.fence = json_integer_value(json_object_get(claim, "fence")),
 		.out = -1,
 		.err = -1,
+		.progress = {-1, -1},
 		.pidfd = -1};
 	int code = EXIT_OK;
 	if (start(a, claim, &x)) {
@@ -269,6 +301,8 @@ static int run_one(const struct args *a, const json_t *claim, int beat_ms)
 	}
 	mem_close_at(&x.out);
 	mem_close_at(&x.err);
+	mem_close_at(&x.progress[0]);
+	mem_close_at(&x.progress[1]);
 	mem_close_at(&x.pidfd);
 	return code;
 }
