@@ -5,6 +5,7 @@
 #pragma once
 #include "base/bytes.h"
 #include "base/err.h"
+#include "batch/batches.h"
 #include "blob/blob.h"
 #include "blob/collect.h"
 #include "claim/claim.h"
@@ -47,6 +48,7 @@ struct api {
 	struct blob_collector *collector;
 	int64_t keep_unused_ms; /* of blobs */
 	struct callbacks *callbacks;
+	struct batches *batches;
 	const struct allow *allow; /* whom a callback may reach */
 	struct pipelines *pipelines;
 	struct schedules *schedules;
@@ -68,10 +70,10 @@ struct api {
 
 extern const struct http_route *const api_routes[]; /* tables, NULL last: struct http_options.routes */
 
-extern const struct http_route backup_routes[], blob_routes[], callback_routes[], capability_routes[], claim_routes[],
-	dead_routes[], event_routes[], health_routes[], invoke_routes[], job_routes[], log_routes[], metric_routes[],
-	namespace_routes[], openapi_routes[], pipeline_routes[], queue_routes[], run_routes[], schedule_routes[],
-	status_routes[], worker_routes[];
+extern const struct http_route backup_routes[], batch_routes[], blob_routes[], callback_routes[], capability_routes[],
+	claim_routes[], dead_routes[], event_routes[], health_routes[], invoke_routes[], job_routes[], log_routes[],
+	metric_routes[], namespace_routes[], openapi_routes[], pipeline_routes[], queue_routes[], run_routes[],
+	schedule_routes[], status_routes[], worker_routes[];
 
 /* A job, live or over, as the API shows it; E_NOT_FOUND. job_json.c */
 enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct err *e);
@@ -93,6 +95,10 @@ bool job_filter_read(struct http_request *r, int64_t now_ms, struct job_filter *
 bool job_filter_fits(const struct job_filter *f, const struct job_view *v); /* any thread */
 void job_filter_fini(struct job_filter *f);
 void api_queue_stats(void *context, struct http_request *r); /* GET /queue-stats; queue_stats.c */
+void api_create_batch(void *context, struct http_request *r); /* POST /v1/batches; submit.c */
+void api_add_to_batch(void *context, struct http_request *r); /* POST /v1/batches/{batch_id}/jobs; submit.c */
+void api_batch_jobs(void *context, struct http_request *r); /* GET /v1/batches/{batch_id}/jobs; batch_jobs.c */
+void api_batch_results(void *context, struct http_request *r); /* GET /v1/batches/{batch_id}/results; batch_jobs.c */
 void api_list_jobs(void *context, struct http_request *r); /* GET /v1/jobs; job_list.c */
 void api_move_job(void *context, struct http_request *r); /* PATCH /v1/jobs/{job_id}; job_move.c */
 void api_list_dead(void *context, struct http_request *r); /* GET /v1/dead; job_list.c */
@@ -110,6 +116,7 @@ struct submission {
 	struct bytes namespace, idempotency_key, traceparent; /* of the request: for jobs that do not say */
 	const struct allow *allow; /* whom a callback may reach; NULL: anybody */
 	bool many; /* set by what the body is */
+	struct batch_spec batch; /* of submission_parse_batch */
 	struct job_spec *specs;
 	size_t n, room;
 	char **texts; /* decoded strings */
@@ -121,6 +128,9 @@ struct submission {
 enum errcode submission_parse(struct submission *s); /* fills error and pointer when it fails */
 /* Adds the job of one line, which the caller keeps; after a failure the others are as before. */
 enum errcode submission_parse_line(struct submission *s, struct bytes line);
+enum errcode submission_parse_batch(
+	struct submission *s); /* as submission_parse; a batch may have no jobs. batch_parse.c */
+enum errcode submission_parse_list(struct submission *s, struct bytes list); /* "jobs" */
 void submission_fini(struct submission *s);
 /* Does the input fit? schema NULL: it does. *status: of the answer; pointer: within the job. Any thread. submit_check.c */
 enum errcode api_check_input(
@@ -165,6 +175,7 @@ void api_job_progress(struct api *a, const struct job *j, int percent, struct by
 void api_claim_expired(struct api *a, const struct claim_view *v, struct bytes why);
 void api_instance_changed(struct api *a, const struct instance *i);
 void api_run_changed(struct api *a, uint64_t run_id, enum run_state state);
+void api_batch_changed(struct api *a, uint64_t id, struct bytes namespace, const char *status, int percent);
 void api_callback_told(struct api *a, const struct callback_view *v, enum callback_news news);
 
 /* ── for all resources: request.c ── each answers the request itself and gives false when what it reads is wrong */

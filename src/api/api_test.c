@@ -29,6 +29,7 @@ static bool recovering, stopping, turn_wanted;
 static void ended(void *context, struct job *j, const struct job_outcome *o)
 {
 	api_job_ended(&api, j, o);
+	batches_ended(api.batches, j, o);
 	waits_tell(api.waits, j->id, o);
 }
 
@@ -54,13 +55,29 @@ static void post(void *context, struct callback_request *r)
 	posted = r;
 }
 
+static void joining(void *context, uint64_t batch_id, const uint64_t *ids, size_t n, struct store_batch *b)
+{
+	batches_joining(api.batches, batch_id, ids, n, b);
+}
+
+static uint64_t follow(void *context, struct bytes namespace, struct bytes text, struct store_batch *b)
+{
+	struct submission job;
+	scoped(mem_free_at) char *copy = mem_copy(text.data, text.size);
+	assert_int_equal(job_template_parse(&job, namespace, api.allow, copy, loop_now_ms(api.loop)), E_OK);
+	uint64_t id = queues_submit_in(api.queues, b, &job.specs[0], loop_now_ms(api.loop));
+	submission_fini(&job);
+	return id;
+}
+
 static void ending(void *context, struct job *j, const struct job_outcome *o, struct store_batch *b)
 {
 	callbacks_job_ending(api.callbacks, j, o, b);
+	batches_ending(api.batches, j, o, b);
 }
 
 static const struct queue_hooks hooks = {
-	.ready = ready, .revoke = taken_back, .ending = ending, .ended = ended, .progress = progress};
+	.ready = ready, .revoke = taken_back, .ending = ending, .ended = ended, .joining = joining, .progress = progress};
 
 static int64_t now_ms(void *context)
 {
@@ -154,6 +171,9 @@ static int setup(void **state)
 		.store = api.store, .queues = api.queues, .limits = callback_default_limits, .send = post};
 	api.callbacks = callbacks_new(&callbacks);
 	api.allow = allow_new();
+	struct batches_options batches = {
+		.store = api.store, .queues = api.queues, .callbacks = api.callbacks, .submit = follow};
+	api.batches = batches_new(&batches);
 	api.waits = waits_new();
 	api.registry = registry_new();
 	api.supervisor = supervisor_new(&supervisor_calls, 1);
@@ -183,6 +203,7 @@ static int teardown(void **state)
 	registry_free(api.registry);
 	store_close(api.store);
 	schedules_free(api.schedules);
+	batches_free(api.batches);
 	callbacks_free(api.callbacks);
 	allow_free((struct allow *)api.allow);
 	queues_free(api.queues);
@@ -758,6 +779,123 @@ static void a_bad_callback_is_refused_with_its_place(void **state)
 	json_decref(p);
 }
 
+/* ── batches ── */
+
+static void until_batch(const char *id, const char *status)
+{
+	for (int i = 0;; i++) {
+		json_t *b = ask(200, "GET", path_of("/v1/batches/", id, ""), "");
+		bool is = strcmp(json_string_value(json_object_get(b, "status")), status) == 0;
+		json_decref(b);
+		if (is)
+			return;
+		if (i == 200)
+			fail_msg("the batch does not become %s", status);
+	}
+}
+
+static void a_batch_is_made_filled_closed_shown_and_its_results_paged(void **state)
+{
+	json_t *made = ask(202, "POST", "/v1/batches",
+		"{\"name\":\"nightly "
+		"\\u00e4\",\"open\":true,\"max_failures\":1,\"namespace\":\"default\",\"callback\":{\"url\":\"http:"
+		"//h.example/"
+		"\"},\"then\":{\"capability\":\"sum\",\"input\":7},\"jobs\":[{\"capability\":\"work\"},{\"capability\":"
+		"\"work\"}]}");
+	scoped(mem_free_at) char *id = mem_text(json_string_value(json_object_get(made, "batch_id")));
+	assert_int_equal(json_array_size(json_object_get(made, "jobs")), 2);
+	json_decref(made);
+	made = ask(202, "POST", path_of("/v1/batches/", id, "/jobs"), "{\"capability\":\"work\"}");
+	assert_int_equal(json_array_size(json_object_get(made, "jobs")), 1);
+	json_decref(made);
+	work("work", "{\"a\": 1}", NULL);
+	work("work", NULL, "BAD");
+	json_decref(ask(200, "POST", path_of("/v1/batches/", id, "/close"), ""));
+	json_decref(ask(409, "POST", path_of("/v1/batches/", id, "/close"), ""));
+	json_t *b = ask(200, "GET", path_of("/v1/batches/", id, ""), "");
+	expect(b, "status", "\"running\"");
+	expect(b, "percent", "66");
+	expect(b, "counts",
+		"{\"total\":3,\"scheduled\":0,\"pending\":1,\"processing\":0,\"completed\":1,\"failed\":1,\"cancelled\":0}");
+	json_decref(b);
+
+	struct client c;
+	client_open(&c);
+	client_send(&c, "GET", path_of("/v1/batches/", id, "?wait=30s"), "", bytes_of(""));
+	work("work", "3", NULL);
+	client_expect(&c, "\"status\":\"completed\"");
+	client_close(&c);
+	assert_string_equal(posted->type, "batch.completed");
+	assert_non_null(strstr(posted->body.data, "\"failed\":1"));
+	answer_post(200);
+	work("sum", "1", NULL);
+
+	json_t *jobs = ask(200, "GET", path_of("/v1/batches/", id, "/jobs?limit=2"), "");
+	assert_int_equal(json_array_size(json_object_get(jobs, "jobs")), 2);
+	char query[64];
+	snprintf(query, sizeof query, "/jobs?cursor=%s", json_string_value(json_object_get(jobs, "cursor")));
+	json_decref(jobs);
+	jobs = ask(200, "GET", path_of("/v1/batches/", id, query), "");
+	assert_int_equal(json_array_size(json_object_get(jobs, "jobs")), 1);
+	expect(json_array_get(json_object_get(jobs, "jobs"), 0), "status", "\"completed\"");
+	json_decref(jobs);
+
+	client_open(&c);
+	client_send(&c, "GET", path_of("/v1/batches/", id, "/results"), "", bytes_of(""));
+	client_expect(&c, "\"status\":\"completed\",\"result\":{\"a\": 1},\"error\":null}\n{");
+	client_expect(&c, "\"status\":\"failed\",\"result\":null,\"error\":{\"code\":\"BAD\"");
+	client_close(&c);
+	json_t *list = ask(200, "GET", "/v1/batches", "");
+	assert_int_equal(json_array_size(json_object_get(list, "batches")), 1);
+	json_decref(list);
+}
+
+static void a_batch_is_cancelled_with_its_jobs(void **state)
+{
+	json_t *made = ask(202, "POST", "/v1/batches",
+		"{\"jobs\":[{\"capability\":\"work\"},{\"capability\":\"work\",\"delay\":\"1h\"}]}");
+	scoped(mem_free_at) char *id = mem_text(json_string_value(json_object_get(made, "batch_id")));
+	json_decref(made);
+	struct client c;
+	client_open(&c);
+	client_send(&c, "DELETE", path_of("/v1/batches/", id, ""), "", bytes_of(""));
+	for (int i = 0; i < 20; i++) {
+		batches_tick(api.batches, loop_now_ms(api.loop));
+		turn(&c);
+	}
+	client_expect(&c, "\"status\":\"cancelled\"");
+	client_close(&c);
+	until_batch(id, "cancelled");
+	json_decref(ask(409, "DELETE", path_of("/v1/batches/", id, ""), ""));
+	json_decref(ask(404, "DELETE", "/v1/batches/0000000000001", ""));
+}
+
+static void a_bad_batch_is_refused_with_its_place_and_nothing_is_kept(void **state)
+{
+	static const struct {
+		int status;
+		const char *body, *pointer;
+	} cases[] = {{400, "{}", NULL}, {400, "{\"jobs\":[]}", NULL},
+		{400, "{\"jobs\":[{\"capability\":\"a b\"}]}", "\"/jobs/0\""}, {400, "{\"open\":1}", "\"/open\""},
+		{400, "{\"open\":true,\"max_failures\":-1}", "\"/max_failures\""},
+		{400, "{\"open\":true,\"then\":{\"capabilty\":\"a\"}}", "\"/then/capabilty\""},
+		{403, "{\"open\":true,\"callback\":{\"url\":\"http://127.0.0.1/\"}}", "\"/callback\""},
+		{403, "{\"open\":true,\"then\":{\"capability\":\"a\",\"callback\":{\"url\":\"http://127.0.0.1/\"}}}",
+			"\"/then/callback\""},
+		{400, "{\"open\":true,\"then\":[]}", "\"/then\""}, {400, "{\"opem\":true}", "\"/opem\""},
+		{400, "{\"jobs\":[{\"capability\":\"a\",\"unique\":true}]}", NULL},
+		{400, "{\"namespace\":\"mine\",\"jobs\":[{\"capability\":\"a\",\"namespace\":\"yours\"}]}", NULL}};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *p = ask(cases[i].status, "POST", "/v1/batches", cases[i].body);
+		if (cases[i].pointer)
+			expect(p, "pointer", cases[i].pointer);
+		json_decref(p);
+	}
+	json_t *list = ask(200, "GET", "/v1/batches", "");
+	expect(list, "batches", "[]");
+	json_decref(list);
+}
+
 static void a_paused_queue_gives_nothing_out(void **state)
 {
 	free(submit("{\"capability\":\"a\"}"));
@@ -1245,6 +1383,9 @@ int main(void)
 		TEST(all_dead_letters_of_a_capability_are_replayed_or_purged),
 		TEST(a_callback_that_failed_is_listed_tried_again_and_purged),
 		TEST(a_bad_callback_is_refused_with_its_place),
+		TEST(a_batch_is_made_filled_closed_shown_and_its_results_paged),
+		TEST(a_batch_is_cancelled_with_its_jobs),
+		TEST(a_bad_batch_is_refused_with_its_place_and_nothing_is_kept),
 		TEST(a_paused_queue_gives_nothing_out),
 		TEST(a_schedule_is_created_shown_changed_and_removed),
 		TEST(one_made_by_hand_is_shown_with_how_it_went),

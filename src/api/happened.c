@@ -82,6 +82,19 @@ void api_instance_changed(struct api *a, const struct instance *i)
 			.message = i->state == INSTANCE_FAILED ? bytes_of(i->last_error.details) : (struct bytes){NULL, 0}});
 }
 
+void api_batch_changed(struct api *a, uint64_t id, struct bytes namespace, const char *status, int percent)
+{
+	static const char *const ends[][2] = {
+		{"completed", "batch.completed"}, {"failed", "batch.failed"}, {"cancelled", "batch.cancelled"}};
+	const char *type = "batch.progress";
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		if (strcmp(status, ends[i][0]) == 0)
+			type = ends[i][1];
+	}
+	event_publish(a->events, loop_now_ms(a->loop),
+		&(struct event){.type = type, .batch_id = id, .namespace = namespace, .percent = percent});
+}
+
 void api_callback_told(struct api *a, const struct callback_view *v, enum callback_news news)
 {
 	static const char *const types[] = {[CALLBACK_DELIVERED] = "callback.delivered",

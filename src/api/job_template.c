@@ -8,9 +8,9 @@ enum errcode job_template_parse(
 	buf_text(&s->body, text);
 	enum errcode code = submission_parse(s);
 	if (!code && (s->many || s->n != 1))
-		code = err_set(&s->error, E_INVALID, "a schedule makes one job; with many items one job can fan out to many");
+		code = err_set(&s->error, E_INVALID, "one job is wanted here; with many items one job can fan out to many");
 	if (!code && s->specs[0].batch_id)
-		code = err_set(&s->error, E_INVALID, "batch: each job of a schedule stands for itself");
+		code = err_set(&s->error, E_INVALID, "batch: this job stands for itself");
 	if (!code)
 		code = job_spec_check(
 			&s->specs[0], &s->error); /* an input that was submitted once would become a blob if it is large */

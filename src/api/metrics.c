@@ -190,7 +190,19 @@ static void set_schedules(struct api *a)
 	}
 }
 
-/* ── callbacks ── */
+/* ── batches, callbacks ── */
+
+static void set_batches(struct api *a)
+{
+	struct batches_stats s;
+	batches_get_stats(a->batches, &s);
+	set_one(a, METRIC_GAUGE, "reeve_batches", "Batches that are not over.", (double)s.live);
+	struct metric_family *ended =
+		fresh(a, METRIC_COUNTER, "reeve_batches_ended_total", "Batches that are over.", "status");
+	metric_set(metrics_get1(ended, "completed"), (double)s.completed_total);
+	metric_set(metrics_get1(ended, "failed"), (double)s.failed_total);
+	metric_set(metrics_get1(ended, "cancelled"), (double)s.cancelled_total);
+}
 
 static void set_callbacks(struct api *a)
 {
@@ -272,6 +284,7 @@ static void collect(void *context)
 	set_workers(a);
 	set_claims(a);
 	set_schedules(a);
+	set_batches(a);
 	set_callbacks(a);
 	set_store(a);
 	set_blobs(a);

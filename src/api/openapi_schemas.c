@@ -48,6 +48,33 @@ static const struct openapi_schema schemas[] = {
 		"'key':{'type':'string','maxLength':128,'description':'without it, the input is the key'},"
 		"'period':{'type':'string','description':'from the submit on; without it, as long as the states hold'},"
 		"'states':{'type':'array','items':{'$ref':'#/components/schemas/Status'},'description':'in which the job holds it; scheduled, pending and processing'}}}"},
+	{"BatchRequest",
+		"{'type':'object','additionalProperties':false,'properties':{"
+		"'jobs':{'type':'array','minItems':1,'maxItems':10000,'items':{'$ref':'#/components/schemas/JobRequest'}},"
+		"'open':{'type':'boolean','default':false,'description':'more jobs will be added; it is over only after it was closed'},"
+		"'namespace':{'type':'string','default':'default'},"
+		"'name':{'type':'string','maxLength':128},"
+		"'max_failures':{'type':'integer','minimum':0,'default':0,'description':'so many jobs may fail or be cancelled, and it has still completed'},"
+		"'callback':{'$ref':'#/components/schemas/Target'},"
+		"'then':{'$ref':'#/components/schemas/JobRequest'}}}"},
+	{"BatchMade",
+		"{'type':'object','required':['batch_id','jobs'],'properties':{"
+		"'batch_id':{'type':'string'},"
+		"'jobs':{'type':'array','items':{'$ref':'#/components/schemas/SubmittedJob'}}}}"},
+	{"Batch",
+		"{'type':'object','required':['batch_id','namespace','status','counts','percent'],'properties':{"
+		"'batch_id':{'type':'string'},"
+		"'namespace':{'type':'string'},"
+		"'name':{'type':'string'},"
+		"'status':{'enum':['open','running','cancelling','completed','failed','cancelled']},"
+		"'created_at':{'type':'string'},"
+		"'finished_at':{'type':['string','null']},"
+		"'counts':{'type':'object','properties':{'total':{'type':'integer'},'scheduled':{'type':'integer'},'pending':{'type':'integer'},'processing':{'type':'integer'},'completed':{'type':'integer'},'failed':{'type':'integer'},'cancelled':{'type':'integer'}}},"
+		"'percent':{'type':'integer','description':'of its jobs are over'},"
+		"'max_failures':{'type':'integer'},"
+		"'failed_jobs':{'type':'array','items':{'type':'string'},'maxItems':100},"
+		"'then_job_id':{'type':'string'}}}"},
+	{"Batches", "{'type':'object','properties':{'batches':{'type':'array','items':{'$ref':'#/components/schemas/Batch'}},'cursor':{'type':['string','null']}}}"},
 	{"Target",
 		"{'type':'object','additionalProperties':false,'required':['url'],'description':'who is told by a POST when it is over','properties':{"
 		"'url':{'type':'string','maxLength':2048,'description':'http or https, without user and password'},"
@@ -56,7 +83,7 @@ static const struct openapi_schema schemas[] = {
 		"{'type':'object','required':['callback_id','status','type','url'],'properties':{"
 		"'callback_id':{'type':'string','description':'the delivery id: the same over all attempts'},"
 		"'status':{'enum':['pending','failed']},"
-		"'type':{'type':'string','description':'job.completed, job.failed, job.cancelled'},"
+		"'type':{'type':'string','description':'job.completed, batch.failed ...'},"
 		"'url':{'type':'string'},"
 		"'namespace':{'type':'string'},"
 		"'job_id':{'type':'string'},"

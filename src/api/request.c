@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const struct http_route *const api_routes[] = {backup_routes, blob_routes, callback_routes, capability_routes,
-	claim_routes, dead_routes, event_routes, health_routes, invoke_routes, job_routes, log_routes, metric_routes,
-	namespace_routes, openapi_routes, pipeline_routes, queue_routes, run_routes, schedule_routes, status_routes,
-	worker_routes, NULL};
+const struct http_route *const api_routes[] = {backup_routes, batch_routes, blob_routes, callback_routes,
+	capability_routes, claim_routes, dead_routes, event_routes, health_routes, invoke_routes, job_routes, log_routes,
+	metric_routes, namespace_routes, openapi_routes, pipeline_routes, queue_routes, run_routes, schedule_routes,
+	status_routes, worker_routes, NULL};
 
 void api_fail(struct http_request *r, enum errcode code, const char *format, ...)
 {

@@ -10,8 +10,12 @@
 
 #define INLINE_MAX (128 << 10) /* larger bodies are read on the pool: the loop never waits */
 
+enum where { TO_QUEUES, TO_NEW_BATCH, TO_BATCH };
+
 struct submitting {
 	struct api *api;
+	enum where where;
+	uint64_t batch_id; /* TO_BATCH */
 	struct http_request *request; /* NULL: the client has gone */
 	struct submission s;
 	char *namespace, *key, *trace;
@@ -75,6 +79,16 @@ static void add_job(struct buf *out, struct submitting *t, const struct submit_r
 	buf_text(out, existing ? ",\"existing\":true}" : "}");
 }
 
+static void add_batch(struct buf *out, const struct submitting *t)
+{
+	char id[ID_TEXT_SIZE];
+	buf_text(out, "{");
+	if (t->where == TO_QUEUES)
+		return;
+	id_format(t->batch_id, id);
+	buf_format(out, "\"batch_id\":\"%s\",", id);
+}
+
 static void submitted(void *context, const struct submit_reply *reply)
 {
 	struct submitting *t = context;
@@ -92,10 +106,11 @@ static void submitted(void *context, const struct submit_reply *reply)
 		return;
 	}
 	struct buf out = {0};
-	if (!t->s.many) {
+	if (!t->s.many && t->where == TO_QUEUES) {
 		add_job(&out, t, reply, 0);
 	} else {
-		buf_text(&out, "{\"jobs\":[");
+		add_batch(&out, t);
+		buf_text(&out, "\"jobs\":[");
 		for (size_t i = 0; i < reply->n; i++) {
 			if (i)
 				buf_text(&out, ",");
@@ -106,11 +121,35 @@ static void submitted(void *context, const struct submit_reply *reply)
 	http_reply_buf(t->request, 202, "application/json", &out);
 }
 
+/* ── to where it is to go ── */
+
+static void stored(void *context, const struct batch_reply *reply)
+{
+	static const struct submit_reply none;
+	struct submitting *t = context;
+	struct submit_reply jobs = reply->jobs ? *reply->jobs : none;
+	jobs.code = reply->code;
+	t->batch_id = reply->id;
+	submitted(t, &jobs);
+}
+
+static enum errcode hand_over(struct submitting *t)
+{
+	struct api *a = t->api;
+	struct submission *s = &t->s;
+	int64_t now_ms = loop_now_ms(a->loop);
+	if (t->where == TO_NEW_BATCH)
+		return batches_create(a->batches, &s->batch, s->specs, s->n, now_ms, stored, t, &s->error);
+	if (t->where == TO_BATCH)
+		return batches_add(a->batches, t->batch_id, s->specs, s->n, now_ms, stored, t, &s->error);
+	return queues_submit(a->queues, s->specs, s->n, now_ms, submitted, t, &s->error);
+}
+
 static void submit_now(struct submitting *t)
 {
 	struct api *a = t->api;
 	t->away = true;
-	t->code = queues_submit(a->queues, t->s.specs, t->s.n, loop_now_ms(a->loop), submitted, t, &t->s.error);
+	t->code = hand_over(t);
 	if (t->code == E_OK)
 		return;
 	t->away = false;
@@ -195,7 +234,7 @@ static void parsed(void *context)
 static void parse(void *context)
 {
 	struct submitting *t = context;
-	t->code = submission_parse(&t->s);
+	t->code = t->where == TO_NEW_BATCH ? submission_parse_batch(&t->s) : submission_parse(&t->s);
 	if (t->code == E_OK && t->s.many && t->s.idempotency_key.size)
 		t->code = err_set(&t->s.error, E_INVALID,
 			"the header Idempotency-Key is for one job; of many each has its own member idempotency_key");
@@ -207,10 +246,12 @@ static struct bytes keep(struct bytes text, char **copy)
 	return (struct bytes){*copy, text.size};
 }
 
-void api_submit(void *context, struct http_request *r)
+static void begin(struct api *a, struct http_request *r, enum where where, uint64_t batch_id)
 {
 	struct submitting *t = NEW(struct submitting);
-	t->api = context;
+	t->api = a;
+	t->where = where;
+	t->batch_id = batch_id;
 	t->request = r;
 	http_set_data(r, t, client_gone);
 	http_take_body(r, &t->s.body);
@@ -218,6 +259,10 @@ void api_submit(void *context, struct http_request *r)
 	t->s.allow = t->api->allow;
 	t->s.namespace = keep(http_query(r, "namespace"), &t->namespace);
 	t->s.idempotency_key = keep(http_header(r, "Idempotency-Key"), &t->key);
+	if (where == TO_BATCH) {
+		free(t->namespace);
+		t->s.namespace = keep(batches_namespace(a->batches, batch_id), &t->namespace);
+	}
 	t->s.traceparent = keep(api_traceparent(r), &t->trace);
 	if (t->s.body.size > INLINE_MAX) {
 		t->away = true;
@@ -226,4 +271,21 @@ void api_submit(void *context, struct http_request *r)
 		parse(t);
 		parsed(t);
 	}
+}
+
+void api_submit(void *context, struct http_request *r)
+{
+	begin(context, r, TO_QUEUES, 0);
+}
+
+void api_create_batch(void *context, struct http_request *r)
+{
+	begin(context, r, TO_NEW_BATCH, 0);
+}
+
+void api_add_to_batch(void *context, struct http_request *r)
+{
+	uint64_t id;
+	if (api_id(r, "batch_id", &id))
+		begin(context, r, TO_BATCH, id);
 }

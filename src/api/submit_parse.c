@@ -316,7 +316,7 @@ static enum errcode take_job(struct submission *s, const struct json_member *m, 
 	return code;
 }
 
-static enum errcode parse_list(struct submission *s, struct bytes list)
+enum errcode submission_parse_list(struct submission *s, struct bytes list)
 {
 	struct json_member m[MEMBERS_MAX];
 	struct bytes element;
@@ -360,7 +360,7 @@ enum errcode submission_parse(struct submission *s)
 		return take_job(s, m, n);
 	s->many = true;
 	if (n == 1)
-		return parse_list(s, *jobs);
+		return submission_parse_list(s, *jobs);
 	for (size_t i = 0; i < n; i++) {
 		if (bytes_equal(m[i].key, bytes_of("namespace")) && json_span_kind(m[i].value) == '"')
 			s->namespace = (struct bytes){m[i].value.data + 1, m[i].value.size - 2};
@@ -368,7 +368,7 @@ enum errcode submission_parse(struct submission *s)
 			return err_set(&s->error, E_INVALID, "beside \"jobs\" only \"namespace\" may stand, not \"%.*s\"",
 				(int)(m[i].key.size < 64 ? m[i].key.size : 64), m[i].key.data);
 	}
-	return parse_list(s, *jobs);
+	return submission_parse_list(s, *jobs);
 }
 
 void submission_fini(struct submission *s)

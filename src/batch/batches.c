@@ -65,6 +65,12 @@ bool batches_lives(const struct batches *bs, uint64_t id)
 	return t && !t->gone;
 }
 
+struct bytes batches_namespace(const struct batches *bs, uint64_t id)
+{
+	const struct batch *t = batch_find(bs, id);
+	return t ? bytes_of(t->namespace) : (struct bytes){0};
+}
+
 void batch_news(struct batch *t)
 {
 	if (!t->news_link.next)

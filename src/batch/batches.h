@@ -92,6 +92,7 @@ enum errcode batches_show(struct batches *bs, uint64_t id, struct buf *out, stru
 void batches_list(struct batches *bs, struct bytes namespace, uint64_t before, unsigned limit,
 	void (*done)(void *context, enum errcode code, struct bytes json), void *context);
 bool batches_lives(const struct batches *bs, uint64_t id);
+struct bytes batches_namespace(const struct batches *bs, uint64_t id); /* of a live one; else empty */
 /* Calls back once when the batch is over (or is not live: at once). The handle is freed with batch_wait_free, at any time. */
 struct batch_wait;
 struct batch_wait *batches_wait(struct batches *bs, uint64_t id, void (*over)(void *context), void *context);

@@ -91,15 +91,25 @@ bool batches_joined(struct batches *bs, uint64_t id, uint64_t job_id)
 
 /* ── requests ── */
 
+static enum errcode check_job(const struct batch *t, const struct job_spec *job, struct err *e)
+{
+	int size = (int)(job->namespace.size < 64 ? job->namespace.size : 64);
+	if (job->unique.states)
+		return err_set(e, E_INVALID, "unique: a job of a batch cannot be one that is there already");
+	if (job->namespace.size && !bytes_equal(job->namespace, bytes_of(t->namespace)))
+		return err_set(
+			e, E_INVALID, "namespace \"%.*s\": the batch is in \"%s\"", size, job->namespace.data, t->namespace);
+	return E_OK;
+}
+
 static enum errcode check_jobs(const struct batch *t, const struct job_spec *jobs, size_t n, struct err *e)
 {
 	if (t->total + n > BATCH_JOBS_MAX)
 		return err_set(e, E_LIMIT, "%zu jobs: the batch has %llu already, at most %d may be in one", n,
 			(unsigned long long)t->total, BATCH_JOBS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		if (jobs[i].unique.states)
-			return err_set(
-				e, E_INVALID, "job %zu of %zu: unique: a job of a batch cannot be one that is there already", i + 1, n);
+		if (check_job(t, &jobs[i], e) != E_OK)
+			return err_prefix(e, "job %zu of %zu", i + 1, n);
 	}
 	return E_OK;
 }

@@ -122,7 +122,7 @@ int complain(int code, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* "reeve: ..." to stderr; returns code */
 
 extern const struct command daemon_commands[], worker_commands[], job_commands[], queue_commands[],
-	namespace_commands[], dead_commands[], callback_commands[], pipeline_commands[], run_commands[],
+	namespace_commands[], dead_commands[], batch_commands[], callback_commands[], pipeline_commands[], run_commands[],
 	schedule_commands[], blob_commands[], claim_commands[], config_commands[], upkeep_commands[], help_commands[],
 	completion_commands[];
 void print_help(const char *noun); /* cmd_help.c; NULL: everything */

@@ -12,8 +12,9 @@
 const char *program_directory = ".";
 
 static const struct command *const tables[] = {daemon_commands, worker_commands, job_commands, queue_commands,
-	namespace_commands, dead_commands, callback_commands, pipeline_commands, run_commands, schedule_commands,
-	blob_commands, claim_commands, config_commands, upkeep_commands, help_commands, completion_commands, NULL};
+	namespace_commands, dead_commands, batch_commands, callback_commands, pipeline_commands, run_commands,
+	schedule_commands, blob_commands, claim_commands, config_commands, upkeep_commands, help_commands,
+	completion_commands, NULL};
 
 const struct command *const *all_commands(void)
 {

@@ -26,6 +26,7 @@ void clock_tick(void *daemon)
 	int64_t now = clock_now(d);
 	int64_t next = queues_tick(d->queues, now);
 	callbacks_tick(d->callbacks, now);
+	batches_tick(d->batches, now);
 	pipelines_tick(d->pipelines, now);
 	int64_t wait = next - now, until_schedule = d->stopping ? wait : tick_schedules(d);
 	if (until_schedule < wait)

@@ -3,6 +3,7 @@
  *   main.c       options, exit code                 wiring.c     who calls whom
  *   settings.c   the configuration file             workers.c    declarations: from the file, at run time, reload
  *   recovery.c   what an earlier engine left        clients.c    clients of the link
+ *   batches.c    what follows from a batch
  *   schedules.c  what a schedule makes              callbacks.c  to the sender and back
  *   offline.c    restore, doctor
  *   clock.c      timers: ticks and wake-ups         stop.c       draining to the end */
@@ -45,6 +46,7 @@ struct daemon {
 	struct blobs *blobs;
 	struct blob_collector *collector;
 	struct callbacks *callbacks;
+	struct batches *batches;
 	struct sender *sender;
 	struct pipelines *pipelines;
 	struct schedules *schedules;
@@ -118,6 +120,9 @@ void schedules_take_settings(struct daemon *d, struct settings *s); /* from now 
 /* recovery.c */
 enum errcode recovery_adopt(
 	struct daemon *d, struct err *e); /* instances that live; jobs are held until they have spoken */
+
+/* batches.c */
+void batches_open(struct daemon *d); /* after the callbacks */
 
 /* callbacks.c */
 enum errcode callbacks_open(struct daemon *d, struct err *e); /* after the queues */

@@ -70,6 +70,7 @@ static void on_ending(void *context, struct job *j, const struct job_outcome *o,
 	struct daemon *d = context;
 	pipelines_ending(d->pipelines, j, o, b);
 	callbacks_job_ending(d->callbacks, j, o, b);
+	batches_ending(d->batches, j, o, b);
 }
 
 static void on_ended(void *context, struct job *j, const struct job_outcome *o)
@@ -78,7 +79,20 @@ static void on_ended(void *context, struct job *j, const struct job_outcome *o)
 	waits_tell(d->waits, j->id, o);
 	api_job_ended(&d->api, j, o);
 	pipelines_ended(d->pipelines, j, o);
+	batches_ended(d->batches, j, o);
 	schedules_ended(d->schedules, j->id, os_clock_ms());
+}
+
+static void on_joining(void *context, uint64_t batch_id, const uint64_t *ids, size_t n, struct store_batch *b)
+{
+	struct daemon *d = context;
+	batches_joining(d->batches, batch_id, ids, n, b);
+}
+
+static bool on_joined(void *context, uint64_t batch_id, uint64_t job_id)
+{
+	struct daemon *d = context;
+	return batches_joined(d->batches, batch_id, job_id);
 }
 
 static void on_progress(void *context, struct job *j, int percent, struct bytes message)
@@ -134,6 +148,8 @@ static void open_queues(struct daemon *d)
 		.ending = on_ending,
 		.ended = on_ended,
 		.progress = on_progress,
+		.joining = on_joining,
+		.joined = on_joined,
 		.lost = on_lost};
 	d->queues = queues_new(d->store, 0, seed(), &hooks);
 	daemon_set_limits(d, d->settings);
@@ -574,6 +590,7 @@ static void fill_api(struct daemon *d)
 	a->collector = d->collector;
 	a->keep_unused_ms = d->settings->blob_keep_unused_ms;
 	a->callbacks = d->callbacks;
+	a->batches = d->batches;
 	a->allow = d->settings->callbacks.allow;
 	a->pipelines = d->pipelines;
 	a->schedules = d->schedules;
@@ -662,6 +679,7 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	open_collector(d);
 	if ((code = callbacks_open(d, e)))
 		return code;
+	batches_open(d);
 	open_pipelines(d);
 	schedules_open(d);
 	open_dispatch(d);
@@ -671,7 +689,7 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 	dispatch_hold(d->dispatch, true);
 	fill_api(d);
 	if ((code = queues_load(d->queues, clock_now(d), e)) || (code = claims_load(d->claims, e)) ||
-		(code = callbacks_load(d->callbacks, clock_now(d), e)) ||
+		(code = callbacks_load(d->callbacks, clock_now(d), e)) || (code = batches_load(d->batches, clock_now(d), e)) ||
 		(code = pipelines_load(d->pipelines, clock_now(d), e)) || (code = schedules_read(d, e)) ||
 		(code = open_processes(d, run, scratch, e)))
 		return code;
@@ -695,6 +713,7 @@ void daemon_close(struct daemon *d)
 	registry_free(d->registry);
 	schedules_free(d->schedules);
 	sender_free(d->sender);
+	batches_free(d->batches);
 	callbacks_free(d->callbacks);
 	pipelines_free(d->pipelines);
 	queues_free(d->queues);
