@@ -176,7 +176,8 @@ void flow_changed(struct queue *q)
 	{
 		struct tenant *t = container_of(at, struct tenant, aside);
 		heap_remove(&q->qs->wakes, &t->gate.wake);
-		tenant_opens(t);
+		t->gate.state = GATE_OPEN;
+		order_step_in(t);
 	}
 	queue_opens(q);
 }
