@@ -12,7 +12,8 @@
  *    still there; else it goes back to its place, and no attempt is counted
  *  - after a restart every job that was granted is its holder's again, under its old fence, for one whole lease: the rows say
  *    whose, so no heartbeat needs to be written and nothing is given to another before its lease could have run out
- *  - those who wait are served in turn, a job at a time; they cost nothing while nothing is ready
+ *  - those who wait are served in turn, a job at a time, and so are the queues that they ask for; nobody costs anything while
+ *    nothing is ready
  *
  * LIMITS  below; E_LIMIT names them. */
 #pragma once

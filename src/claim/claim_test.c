@@ -292,6 +292,16 @@ static void those_who_wait_are_served_in_turn_a_job_at_a_time(void **state)
 	claims_forget(f.c, again.wait);
 }
 
+static void the_queues_that_a_client_asks_for_take_turns(void **state)
+{
+	uint64_t ids[6];
+	for (int i = 0; i < 6; i++)
+		ids[i] = submit(i < 3 ? "a" : "other", "{}", 5);
+	struct client x = claimed("a", 4);
+	const uint64_t expected[] = {ids[0], ids[3], ids[1], ids[4]};
+	assert_memory_equal(x.ids, expected, sizeof expected);
+}
+
 static void a_client_that_went_away_while_it_waited_takes_no_job(void **state)
 {
 	struct client x, y;
@@ -576,6 +586,7 @@ int main(void)
 		TEST(the_most_urgent_jobs_of_several_queues_are_claimed_and_ended),
 		TEST(a_wait_ends_with_a_job_or_with_nothing),
 		TEST(those_who_wait_are_served_in_turn_a_job_at_a_time),
+		TEST(the_queues_that_a_client_asks_for_take_turns),
 		TEST(a_client_that_went_away_while_it_waited_takes_no_job),
 		TEST(a_client_that_goes_during_the_commit_gives_its_jobs_back_without_an_attempt),
 		TEST(a_lease_that_runs_out_is_a_crash_and_voids_the_fence),

@@ -196,28 +196,27 @@ static bool give_one(struct claim_wait *w, struct queue *q)
 	return true;
 }
 
-/* Each in the line gets a job, and goes to its end; who is full leaves. */
-static void serve(struct claims *c, struct want *at, unsigned *left)
+/* The first in the line gets a job and goes to its end; who is full leaves. False: nobody waits, or the queue has nothing. */
+static bool serve(struct claims *c, struct want *at)
 {
-	while (*left && !list_empty(&at->places)) {
+	while (!list_empty(&at->places)) {
 		struct place *p = container_of(at->places.next, struct place, link);
 		struct claim_wait *w = p->wait;
-		if (w->given_n == 0 && !w->ask.there(w->ask.context)) {
-			answer_nothing(w, E_OK);
-			continue;
-		}
-		if (queues_held(c->queues)) { /* rows that are to go are held up: none may come before them */
-			answer_nothing(w, E_NO_SPACE);
+		bool there = w->given_n > 0 || w->ask.there(w->ask.context);
+		/* rows that are to go are held up: none may come before them */
+		if (!there || (w->given_n == 0 && queues_held(c->queues))) {
+			answer_nothing(w, there ? E_NO_SPACE : E_OK);
 			continue;
 		}
 		if (!give_one(w, at->queue))
-			return;
-		--*left;
+			return false;
 		list_remove(&p->link);
 		list_append(&at->places, &p->link);
 		if (w->given_n >= w->ask.max || w->inputs.size >= CLAIM_BYTES_MAX)
 			leave(w);
+		return true;
 	}
+	return false;
 }
 
 /* ── the commit ── */
@@ -322,16 +321,16 @@ static void commit_drops(struct claims *c)
 
 void claims_turn(struct claims *c)
 {
-	unsigned left = CLAIM_TURN_MAX;
 	c->turn_wanted = false;
 	commit_drops(c); /* first: a job that was given back may be somebody else's now */
-	while (!c->hold && left && !list_empty(&c->active)) {
+	for (unsigned left = CLAIM_TURN_MAX; !c->hold && left && !list_empty(&c->active); left--) {
 		struct want *w = container_of(c->active.next, struct want, active);
 		list_remove(&w->active);
-		serve(c, w, &left);
-		if (!left)
-			activate(c, w);
+		if (serve(c, w) && !w->active.next) /* the queues take turns, too */
+			list_append(&c->active, &w->active);
 	}
+	if (!c->hold && !list_empty(&c->active))
+		claims_want_turn(c);
 	commit_grants(c);
 }
 
