@@ -1,4 +1,5 @@
 #include "io.h"
+#include "spec.h"
 #include "text.h"
 #include "wire/host.h"
 #include "wire/id.h"
@@ -167,51 +168,6 @@ static struct span span_of(const char *text)
 	return (struct span){text, text ? strlen(text) : 0};
 }
 
-/* The caller's spec, of whatever size, checked for what has no room on the wire. */
-static int read_spec(struct reeve_client *c, const struct reeve_job_spec *given, struct message_spec *out)
-{
-	struct reeve_job_spec s = {0};
-
-	if (!given || given->size < offsetof(struct reeve_job_spec, namespace_))
-		return refuse(c, REEVE_E_INVALID, "a job spec has no size: set .size = sizeof(struct reeve_job_spec)");
-	memcpy(&s, given, given->size < sizeof s ? given->size : sizeof s);
-	if (!s.capability || !*s.capability)
-		return refuse(c, REEVE_E_INVALID, "a job spec names no capability");
-	if (s.input_size > HOST_INPUT_MAX)
-		return refuse(c, REEVE_E_TOO_LARGE, "an input of %zu bytes; at most %d are allowed, more goes as a blob",
-			s.input_size, HOST_INPUT_MAX);
-	if (s.priority < -1 || s.priority > 9)
-		return refuse(c, REEVE_E_INVALID, "priority %d; it is 0 to 9, or -1 for the default", s.priority);
-	*out = (struct message_spec){.capability = span_of(s.capability),
-		.namespace = span_of(s.namespace_),
-		.input = s.input ? (struct span){s.input, s.input_size} : (struct span){"{}", 2},
-		.key = span_of(s.idempotency_key),
-		.tags = span_of(s.tags),
-		.traceparent = span_of(s.traceparent),
-		.fair_key = span_of(s.key),
-		.priority = (uint8_t)(s.priority < 0 ? 5 : s.priority),
-		.due_at_ms = s.due_at_ms,
-		.expires_at_ms = s.expires_at_ms,
-		.timeout_ms = s.timeout_ms,
-		.max_attempts = s.max_attempts < 0 ? 0 : (uint32_t)s.max_attempts,
-		.deadline_ms = s.deadline_ms,
-		.retry_delay_ms = s.retry_delay_ms,
-		.retry_cap_ms = s.retry_cap_ms,
-		.unique_states = (uint16_t)s.unique,
-		.unique_period_ms = s.unique_period_ms,
-		.unique_key = s.unique ? span_of(s.unique_key) : (struct span){0}};
-	if (s.unique > UINT16_MAX)
-		return refuse(c, REEVE_E_INVALID, "unique 0x%x: there is no such state", s.unique);
-	for (const struct span *p = (struct span[]){out->capability, out->namespace, out->key, out->tags, out->traceparent,
-							   out->fair_key, out->unique_key},
-						   *end = p + 7;
-		 p < end; p++)
-		if (p->size > 4096)
-			return refuse(
-				c, REEVE_E_TOO_LARGE, "a name, key or list of tags of %zu bytes; at most 4096 are allowed", p->size);
-	return REEVE_OK;
-}
-
 static bool body_room(struct reeve_client *c, size_t size)
 {
 	char *grown = size > c->body_room ? realloc(c->body, size) : c->body;
@@ -231,7 +187,7 @@ static int put_submit(
 
 	for (size_t i = 0; i < n; i++) {
 		struct message_spec s;
-		rc = read_spec(c, &specs[i], &s);
+		rc = spec_read(&specs[i], &s, c->error, sizeof c->error);
 		if (rc != REEVE_OK)
 			return rc;
 		size += message_spec_size(&s);
@@ -243,7 +199,7 @@ static int put_submit(
 	at = frame_put_number(frame_put_number(c->body, n, 4), flags, 4);
 	for (size_t i = 0; i < n; i++) {
 		struct message_spec s;
-		read_spec(c, &specs[i], &s);
+		spec_read(&specs[i], &s, c->error, sizeof c->error);
 		at = message_put_spec(at, &s);
 	}
 	return io_put_bytes(&c->out, FRAME_SUBMIT, ticket, c->body, size) ? REEVE_OK : refuse_memory(c);
