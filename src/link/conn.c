@@ -152,7 +152,13 @@ static void on_flush(struct message *m)
 		return;
 	}
 	why = c->broken ? c->broken : flush(c);
-	if (why)
+	if (why && !c->broken) {
+		c->broken = why;
+		link_conn_hear(c);
+	}
+	if (c->ended) /* by what was heard */
+		maybe_free(c);
+	else if (why)
 		close_with(c, why);
 	else if (c->waiting != waited)
 		uv_poll_start(&c->poll, c->waiting ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_event);
@@ -301,13 +307,23 @@ static void take_messages(struct link_conn *c)
 	}
 }
 
+/* What it said counts, though nothing can be sent to it any more: of a job that it had begun, or ended. */
+void link_conn_hear(struct link_conn *c)
+{
+	const char *why;
+	while (!c->ended && read_some(c, &why) > 0)
+		take_messages(c);
+}
+
 static void on_event(uv_poll_t *poll, int status, int events)
 {
 	struct link_conn *c = poll->data;
 	const char *why = NULL;
 
-	if (status < 0)
-		why = uv_strerror(status);
+	if (status < 0) { /* it died and left unread what we had sent */
+		why = "the other side closed the connection";
+		link_conn_hear(c);
+	}
 	if (!why && (events & UV_WRITABLE)) {
 		c->waiting = false;
 		uv_poll_start(&c->poll, UV_READABLE, on_event);

@@ -25,6 +25,8 @@ struct link_conn_events {
 struct link_conn *link_conn_open(struct loop *loop, int fd, const struct link_conn_events *events, void *context);
 /* Sends ERROR {"code","message"} (not when the other side is gone), then closes. `code` is a stable word. */
 void link_conn_end(struct link_conn *c, const char *code, const char *why);
+void link_conn_hear(
+	struct link_conn *c); /* takes now what the other side said before it died; it may end the connection */
 void link_conn_drop(
 	struct link_conn *c); /* now, without a word and without closed(); what was put is written if that is possible */
 

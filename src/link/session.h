@@ -105,7 +105,7 @@ void link_worker_call_done(
  * exits. Idempotent; also sent after a reconnect. Not connected: nothing happens (use a signal). */
 void link_worker_drain(struct link_worker *w, int64_t grace_ms);
 
-/* All deliveries are lost(error): unstarted ones with NULL. For a child that died. */
+/* All deliveries are lost(error): unstarted ones with NULL. For a child that died; what it said last is heard before. */
 void link_worker_lose(struct link_worker *w, const struct job_error *error);
 
 bool link_worker_connected(const struct link_worker *w); /* HELLO was accepted */

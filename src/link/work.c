@@ -276,11 +276,15 @@ void link_worker_lose(struct link_worker *w, const struct job_error *error)
 {
 	static const struct job_error gone = {"lost", "the worker is gone", 1};
 	size_t n;
-	scoped(mem_free_at) struct handout **list = all(w, &n);
 
+	w->refs++; /* whoever is told something may close us */
+	if (w->peer)
+		link_conn_hear(w->peer->conn);
+	scoped(mem_free_at) struct handout **list = all(w, &n);
 	for (size_t i = 0; i < n; i++)
 		if (list[i]->d)
 			work_lose(w, list[i], error ? error : &gone);
+	session_unref(w);
 }
 
 void work_turn(struct link_worker *w)

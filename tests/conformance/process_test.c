@@ -621,6 +621,20 @@ static void a_worker_that_dies_loses_what_it_had(void **state)
 	seen_free(s);
 }
 
+/* The keeper's word of its death may come before the loop has read that it had begun. */
+static void what_a_worker_said_before_it_died_is_heard_before_it_is_lost(void **state)
+{
+	static const struct job_error died = {"crashed", "it was killed", 1};
+	struct seen *s = deliver("test.crash", "{\"signal\":9}");
+	siginfo_t info;
+	uv_run(loop_uv(t.loop), UV_RUN_NOWAIT); /* the job is sent, and what comes back lies in the socket */
+	assert_int_equal(waitid(P_PID, (id_t)t.pid, &info, WEXITED | WNOWAIT), 0);
+	link_worker_lose(t.w, &died);
+	assert_true(s->lost && s->d.started);
+	assert_string_equal(s->error.code, "crashed");
+	seen_free(s);
+}
+
 /* ── the worker in another language: examples/link-worker-python ── */
 
 static void it_counts_and_emits_an_item_per_line(void **state)
@@ -729,6 +743,7 @@ int main(int argc, char **argv)
 		TEST(a_new_engine_goes_on_with_the_jobs_that_the_worker_holds),
 		TEST(a_result_is_told_again_until_it_is_settled),
 		TEST(a_worker_that_dies_loses_what_it_had),
+		TEST(what_a_worker_said_before_it_died_is_heard_before_it_is_lost),
 		cmocka_unit_test_setup_teardown(a_start_that_fails_is_told_and_the_process_exits, begin_failing, end),
 	};
 	const struct CMUnitTest python[] = {
