@@ -18,12 +18,24 @@ class Promise:
         self.number, self.kind, self.namespace, self.spec, self.expect = number, kind, namespace, spec, expect
         self.id = self.batch = self.key = None
         self.cancel = None  # "asked", "done": 200, "late": 409
+        self.purge = None  # "asked", "done": 200
+        self.gone = False  # it was purged, and is not shown any more
         self.replays_asked = self.replays_done = 0
         self.over = None  # as it was first shown when it was over: (status, result)
         self.over_at = 0  # the journal's size then
 
     def __repr__(self):
         return "job %d (%s, %s in %s)" % (self.number, self.id or "no answer", self.kind, self.namespace)
+
+
+class Run:
+    """One run of the pipeline as its client sees it; as Promise."""
+
+    def __init__(self, number, n, namespace):
+        self.number, self.n, self.namespace, self.id, self.cancel = number, n, namespace, None, None
+
+    def __repr__(self):
+        return "run %d (%s, %d items in %s)" % (self.number, self.id or "no answer", self.n, self.namespace)
 
 
 class Execution:
@@ -53,7 +65,7 @@ def read_journal(path):
 class History:
     def __init__(self):
         self.changed = threading.Condition()
-        self.promises, self.events = [], []
+        self.promises, self.runs, self.events = [], [], []
         self.answers = 0
         self.killed = set()  # pids of processes and engines that we have ended
         self.begun = time.monotonic()
@@ -67,6 +79,12 @@ class History:
             p = Promise(len(self.promises), kind, namespace, spec, expect)
             self.promises.append(p)
         return p
+
+    def run(self, n, namespace):
+        with self.changed:
+            run = Run(len(self.runs), n, namespace)
+            self.runs.append(run)
+        return run
 
     def answered(self, text):
         with self.changed:
@@ -92,7 +110,9 @@ def check_promise(p, shown, runs, items, died):
     if p.id is None:
         return []
     if shown is None:
-        return ["is lost"]
+        return [] if p.purge else ["is lost"]
+    if p.purge == "done":
+        return ["is %s although its purge was acknowledged" % shown["status"]]
     status = shown["status"]
     bad = []
     if status not in OVER:
@@ -111,6 +131,20 @@ def check_promise(p, shown, runs, items, died):
     elif "items" in p.expect and items != p.expect["items"]:
         bad.append("has items %s, not %s" % (items, p.expect["items"]))
     return bad + check_runs(p, shown, runs, died)
+
+
+def check_run(run, shown):
+    """The broken promises of a run of the pipeline, as sentences."""
+    if shown is None:
+        return ["is lost"]
+    status, items = shown["status"], (shown["items"], shown["items_failed"])
+    if run.cancel == "done" or (run.cancel and status == "cancelled"):  # an earlier one, which had no answer
+        return [] if status == "cancelled" else ["is %s although its cancellation was acknowledged" % status]
+    if status != "completed":
+        return ["is %s, not completed: %s" % (status, shown["error"])]
+    if items != (run.n, 0) or shown["result"]["items"] != run.n:
+        return ["has %d items, %d failed, and the result %.300s" % (*items, shown["result"])]
+    return []
 
 
 def check_runs(p, shown, runs, died):
@@ -136,6 +170,8 @@ def check_unanswered(promises, tags):
     """Submits without an answer: each job is there at most once, a batch as a whole or not at all."""
     bad, batches = [], collections.defaultdict(set)
     for p in promises:
+        if p.purge:
+            continue
         n = tags["n%d" % p.number]
         if n > 1 or (p.id and n != 1):
             bad.append("%r is listed %d times" % (p, n))

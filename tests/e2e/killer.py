@@ -1,7 +1,8 @@
 """killer.py - kill -9 of engine, keeper and workers at points placed by counts, never by time.
 
-A point is a number of answers that clients have got, of bytes that the victim has read and written, or of its system calls
-(/proc/PID/io). So it falls before, within and after a commit, into recovery, between a result and its acknowledgement.
+A point is a write of the victim's (faults.so): to the store, to a client, to a worker, before it or after it. So it falls before,
+within and after a commit, into recovery, between a result and its acknowledgement. Where faults.so cannot be (a sanitizer), it is a
+number of answers that clients have got, or of the victim's system calls (/proc/PID/io), which is less exact.
 """
 import contextlib
 import os
@@ -10,6 +11,7 @@ import signal
 from support import alive, children_of, wait_until
 
 PATIENCE_S = 30
+POINT_S = 3  # a process that writes nothing for so long is killed all the same
 
 
 def io_of(pid):
@@ -30,8 +32,8 @@ def named(pid, name):
 class Killer:
     """`crash`: submits a job that crashes a module, and with it the engine; or None."""
 
-    def __init__(self, daemon, history, journal, random, crash=None):
-        self.d, self.h, self.journal, self.random, self.crash = daemon, history, journal, random, crash
+    def __init__(self, daemon, history, journal, random, crash=None, faults=None):
+        self.d, self.h, self.journal, self.random, self.crash, self.faults = daemon, history, journal, random, crash, faults
         self.keeper = daemon.keeper()
         self.engines = {daemon.engine()}
         self.n = {"engine": 0, "recovering engine": 0, "module": 0, "keeper": 0, "worker": 0}
@@ -90,19 +92,40 @@ class Killer:
         name, most = (("wchar", 60000), ("syscw", 120), ("syscr", 200))[which - 1]
         return self.after_count(pid, name, most)
 
+    def die_writing(self, what, program, most):
+        """A process of that program dies at its n-th write from now. False: they did not write so often."""
+        n, how, before = self.random.randrange(1, most), self.random.choice(("kill_at", "kill_after")), program.hits
+        setattr(program, how, program.writes + n)
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: program.hits > before, "a write", POINT_S)
+        setattr(program, how, 0)
+        if program.hits == before:
+            return False
+        pid = program.killed
+        self.h.killed.add(pid)
+        self.n[what] += 1
+        self.h.say("kill -9 %s %d, %s write +%d" % (what, pid, how, n))
+        wait_until(lambda: not alive(pid), "%s %d to be dead" % (what, pid))
+        return True
+
     # --- what ---
 
-    def end_engine(self):
+    def end_engine_at_a_point(self, what, most, point):
         pid = self.engine()
-        self.kill("engine", pid, self.point(pid))
+        if not (self.faults and self.die_writing(what, self.faults.engine, most)):
+            self.kill(what, pid, point(pid))
+
+    def end_engine(self):
+        self.end_engine_at_a_point("engine", 300, self.point)
         self.in_a_row += 1
         while self.in_a_row < 4 and self.random.random() < 0.3:
-            pid = self.engine()
             name, most = self.random.choice((("rchar", 250000), ("syscr", 150), ("wchar", 40000), ("syscw", 60)))
-            self.kill("recovering engine", pid, self.after_count(pid, name, most))
+            self.end_engine_at_a_point("recovering engine", 40, lambda pid: self.after_count(pid, name, most))
             self.in_a_row += 1
 
     def end_worker(self):
+        if self.faults and self.die_writing("worker", self.faults.worker, 200):
+            return
         pid = self.worker()
         if pid:
             self.kill("worker", pid, self.point(pid))

@@ -51,15 +51,20 @@ KINDS = {  # name: (weight, capability, input by (random, number), expectation b
               lambda i: {"status": "completed", "result": result_is("alive")}, {}),
 }
 CRASHING = ("crash", "emit-crash", "panic")
+PIPELINE = {"name": "fan", "steps": [{"id": "emit", "capability": "test.emit"},
+                                     {"id": "one", "capability": "test.echo", "each": "emit"},
+                                     {"id": "all", "capability": "test.echo", "gather": "one"}]}
+RUNS_MAX = 6  # open at a time
 
 
 class Client(threading.Thread):
-    def __init__(self, daemon, history, journal, seed, namespaces=("p", "m")):
+    def __init__(self, daemon, history, journal, seed, namespaces=("p", "m"), pipelines=False):
         super().__init__(daemon=True)
         self.d, self.h, self.journal, self.random = daemon, history, journal, random.Random(seed)
         self.namespaces = namespaces
         self.stopping = threading.Event()
-        self.mine, self.connection, self.failure = [], None, None
+        self.mine, self.runs, self.connection, self.failure = [], [], None, None
+        self.pipelines = pipelines  # the daemon has PIPELINE
 
     # --- one request, whatever happens to the daemon ---
 
@@ -157,12 +162,44 @@ class Client(threading.Thread):
             elif p.id != job:
                 raise AssertionError("%r: its key gave another job, %s" % (p, job))
 
+    # --- runs of a pipeline ---
+
+    def start_run(self):
+        run = self.h.run(self.random.randrange(0, 25), self.random.choice(self.namespaces))
+        answer = self.request("POST", "/v1/pipelines/fan/runs", {"input": {"n": run.n}, "namespace": run.namespace})
+        if answer:
+            assert answer[0] == 202, answer
+            run.id = json.loads(answer[1])["run_id"]
+            self.runs.append(run)
+        self.h.answered("run %d with %d items: %s" % (run.number, run.n, run.id or "no answer"))
+
+    def look_at_run(self, run):
+        answer = self.request("GET", "/v1/runs/%s?wait=1s" % run.id)
+        if not answer:
+            return
+        if answer[0] != 200:
+            raise AssertionError("%r is not shown: %r" % (run, answer))
+        if json.loads(answer[1])["status"] != "running":
+            self.runs.remove(run)
+            self.h.answered("run %d seen %s" % (run.number, json.loads(answer[1])["status"]))
+
+    def cancel_run(self, run):
+        run.cancel = "asked"
+        answer = self.request("DELETE", "/v1/runs/" + run.id)
+        if answer:
+            assert answer[0] in (200, 202, 409), (run, answer)
+            run.cancel = "late" if answer[0] == 409 else "done"
+        self.h.answered("run %d cancel: %s" % (run.number, run.cancel))
+
     # --- what is done to them ---
 
     def look(self, p, wait=""):
         size = os.path.getsize(self.journal)
         answer = self.request("GET", "/v1/jobs/%s%s" % (p.id, wait))
         if not answer:
+            return
+        if answer[0] == 404 and p.purge:
+            p.gone = True
             return
         if answer[0] != 200:
             raise AssertionError("%r is not shown: %r" % (p, answer))
@@ -192,13 +229,27 @@ class Client(threading.Thread):
             p.replays_done += answer[0] == 200
         self.h.answered("job %d replay: %s" % (p.number, answer and answer[0]))
 
+    def purge(self, p):
+        p.purge = "asked"
+        answer = self.request("DELETE", "/v1/dead/" + p.id)
+        if answer:
+            assert answer[0] in (200, 404, 409), (p, answer)
+            p.purge = "done" if answer[0] == 200 else p.purge
+        self.h.answered("job %d purge: %s" % (p.number, p.purge))
+
+    def move(self, p):
+        answer = self.request("PATCH", "/v1/jobs/" + p.id, {"priority": self.random.randrange(10)})
+        if answer:
+            assert answer[0] in (200, 404, 409), (p, answer)
+        self.h.answered("job %d move: %s" % (p.number, answer and answer[0]))
+
     def step(self):
-        open_ones = [p for p in self.mine if p.over is None]
+        open_ones = [p for p in self.mine if p.over is None and not p.gone]
         if len(open_ones) >= OPEN_MAX:
             self.look(open_ones[0], "?wait=2s")
             return
         x = self.random.random()
-        dead = [p for p in self.mine if p.kind == "dead" and p.over and p.over[0] == "failed"]
+        dead = [p for p in self.mine if p.kind == "dead" and p.over and p.over[0] == "failed" and not p.purge]
         if x < 0.35:
             self.submit_one()
         elif x < 0.45:
@@ -208,7 +259,15 @@ class Client(threading.Thread):
         elif x < 0.64 and open_ones:
             self.cancel(self.random.choice(open_ones))
         elif x < 0.67 and dead:
-            self.replay(self.random.choice(dead))
+            self.random.choice((self.replay, self.purge))(self.random.choice(dead))
+        elif x < 0.70 and open_ones:
+            self.move(self.random.choice(open_ones))
+        elif x < 0.73 and self.pipelines and len(self.runs) < RUNS_MAX:
+            self.start_run()
+        elif x < 0.74 and self.runs:
+            self.cancel_run(self.random.choice(self.runs))
+        elif x < 0.77 and self.runs:
+            self.look_at_run(self.random.choice(self.runs))
         elif self.mine:
             self.look(self.random.choice(open_ones or self.mine))
 

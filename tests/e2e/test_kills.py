@@ -3,20 +3,24 @@
 REEVE_KILLS=n and REEVE_SEED=s choose another number of kills and another sequence; REEVE_LONG=1 asks for many.
 """
 import collections
+import concurrent.futures
 import contextlib
 import json
 import os
 import random
 import re
+import tempfile
 import unittest
 
-from history import History, check_promise, check_unanswered, read_journal
+from faults import Faults
+from history import History, check_promise, check_run, check_unanswered, read_journal
 from jobs import config, worker
 from killer import Killer
-from load import CRASHING, Client
+from load import CRASHING, PIPELINE, Client
 from support import LONG, Daemon, alive, wait_until
 
-KILLS = int(os.environ.get("REEVE_KILLS") or (600 if LONG else 50))
+KILLS = int(os.environ.get("REEVE_KILLS") or (3000 if LONG else 120))
+AT_ONCE = 4  # rounds: most of the time each of them waits for an engine
 SEED = int(os.environ.get("REEVE_SEED") or 1)
 ROUND = 30  # kills between two quiet moments at which everything is checked
 CLIENTS = 3
@@ -42,12 +46,15 @@ def open_jobs(d):
 class Kills(unittest.TestCase):
     timeout_s = 1800 if LONG else 180
 
-    def daemon(self, journal):
+    def daemon(self, journal, faults):
         limits = {"retry_delay": "5ms", "retry_cap": "40ms", "max_attempts": 1000, "max_crashes": 1000}
         said = {"journal": journal}
         again = {"delay": "10ms", "cap": "50ms", "max": 1000}
-        return Daemon(config(worker("process", "p", namespace="p", replicas={"min": 2}, config=said, restart=again),
-                             worker("module", "m", namespace="m", config=said, restart=again), jobs=limits))
+        process = worker("process", "p", namespace="p", replicas={"min": 2}, config=said, restart=again)
+        env = faults.env if faults else {}
+        process["execution"]["environment"].update(env)
+        return Daemon(config(process, worker("module", "m", namespace="m", config=said, restart=again),
+                             pipelines=[PIPELINE], jobs=limits), env=env)
 
     def test_what_was_acknowledged_ends_exactly_once_whoever_is_killed(self):
         self.torture(KILLS, False)
@@ -56,14 +63,18 @@ class Kills(unittest.TestCase):
         self.torture(max(KILLS // 4, 4), True)
 
     def torture(self, kills, modules):
-        seed, done = SEED, 0
-        while done < kills:
-            done += self.round(seed, min(ROUND, kills - done), modules)
-            seed += 1
+        rounds = [min(ROUND, kills - done) for done in range(0, kills, ROUND)]
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for done in [pool.submit(self.round, SEED + k, n, modules) for k, n in enumerate(rounds)]:
+                done.result()
+        self.bury()
 
     def round(self, seed, kills, modules):
         h = History()
-        d = self.daemon("JOURNAL")
+        points = tempfile.TemporaryDirectory(prefix="reeve-faults-")
+        self.addCleanup(points.cleanup)
+        faults = Faults(points.name) if Faults.there() else None
+        d = self.daemon("JOURNAL", faults)
         journal = os.path.join(d.directory, "journal")
         with open(d.config, encoding="utf-8") as f:
             text = f.read()
@@ -72,8 +83,9 @@ class Kills(unittest.TestCase):
         try:
             with d:
                 crasher = Client(d, h, journal, "%d.crash" % seed)
-                killer = Killer(d, h, journal, random.Random(seed), crasher.submit_panic if modules else None)
-                clients = [Client(d, h, journal, "%d.%d" % (seed, k)) for k in range(CLIENTS)]
+                killer = Killer(d, h, journal, random.Random(seed), crasher.submit_panic if modules else None,
+                                faults)
+                clients = [Client(d, h, journal, "%d.%d" % (seed, k), pipelines=True) for k in range(CLIENTS)]
                 for c in clients:
                     c.start()
                 try:
@@ -93,8 +105,6 @@ class Kills(unittest.TestCase):
             print("\n".join(h.events[-60:]))
             raise
         print("seed %d: %s; %d jobs, %d answers" % (seed, killer.n, len(h.promises), h.answers), flush=True)
-        self.bury()
-        return sum(killer.n.values())
 
     def bury(self):
         """The orphans of killed keepers are our children (tests/run.py is their subreaper)."""
@@ -119,7 +129,7 @@ class Kills(unittest.TestCase):
     def check(self, d, h, journal, killer):
         self.quiet(d)
         reader = Client(d, h, journal, "reader")
-        shown = {job["job_id"]: job for n in NAMESPACES for job in listed(d, n)}
+        shown = {job["job_id"]: job for n in NAMESPACES for job in listed(d, n) if job["tags"]}  # without: of a run
         tags = collections.Counter(job["tags"][0] for job in shown.values())
         runs = read_journal(journal)
         pids = {r.pid for some in runs.values() for r in some}
@@ -136,6 +146,9 @@ class Kills(unittest.TestCase):
                 bad.append("%r %s" % (p, sentence))
             if broken:
                 print("%r\n%s\n%s\n%s" % (p, h.of(p), runs.get(p.id), full))
+        for run in (r for r in h.runs if r.id):
+            status, body = reader.insist("GET", "/v1/runs/" + run.id)
+            bad += ["%r %s" % (run, sentence) for sentence in check_run(run, json.loads(body) if status == 200 else None)]
         engines = {int(line.rsplit("=", 1)[1]) for line in killer.log if "engine_started" in line}  # their ends: OWN_FAULT
         for pid in died - h.killed - engines - self.crashed(h, shown, runs):
             bad.append("process %d ended, and nobody killed it" % pid)
