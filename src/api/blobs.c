@@ -137,8 +137,18 @@ static struct upload *upload_of(struct api *a, struct http_request *r)
 	return u;
 }
 
+static bool refused(struct api *a, struct http_request *r)
+{
+	if (http_data(r) || !queues_no_space(a->queues))
+		return false;
+	api_fail(r, E_NO_SPACE, "the disk is full: no blob can be kept");
+	return true;
+}
+
 static bool take_piece(void *context, struct http_request *r, struct bytes piece)
 {
+	if (refused(context, r))
+		return true;
 	struct upload *u = upload_of(context, r);
 	buf_add(&u->gathering, piece.data, piece.size);
 	advance(u);
@@ -147,6 +157,8 @@ static bool take_piece(void *context, struct http_request *r, struct bytes piece
 
 static void post_blob(void *context, struct http_request *r)
 {
+	if (refused(context, r))
+		return;
 	struct upload *u = upload_of(context, r);
 	u->ended = true;
 	advance(u);

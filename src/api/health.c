@@ -54,7 +54,7 @@ static const char *why_not_ready(struct api *a)
 		return "recovery is under way";
 	if (*a->stopping)
 		return "stopping";
-	if (s.full)
+	if (s.full || queues_no_space(a->queues))
 		return "the disk is full";
 	if (s.dead)
 		return "the store has failed";

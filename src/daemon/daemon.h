@@ -5,7 +5,7 @@
  *   recovery.c   what an earlier engine left        clients.c    clients of the link
  *   batches.c    what follows from a batch
  *   schedules.c  what a schedule makes              callbacks.c  to the sender and back
- *   offline.c    restore, doctor
+ *   offline.c    restore, doctor                    reserve.c    a start on a full disk
  *   clock.c      timers: ticks and wake-ups         stop.c       draining to the end */
 #pragma once
 #include "api/api.h"
@@ -68,6 +68,9 @@ struct daemon {
 	struct message turn; /* dispatch_turn and claims_turn at the end of the loop's turn */
 	bool turn_wanted;
 	int64_t started_at_ms;
+	struct loop_timer *reserve; /* makes it anew */
+	enum errcode reserve_code; /* of the pool's last try */
+	bool no_space; /* the reserve was given up: the disk is full */
 	bool recovering; /* jobs are not given out yet */
 	bool stopping;
 	int exit_code;
@@ -133,6 +136,11 @@ enum errcode clients_open(struct daemon *d, struct err *e);
 /* stop.c */
 void stop_begin(struct daemon *d, int exit_code);
 void stop_check(struct daemon *d); /* ends the loop when nothing is left */
+
+/* reserve.c */
+void reserve_begin(struct daemon *d); /* before anything is opened */
+void reserve_open(struct daemon *d); /* the queues are there */
+void reserve_close(struct daemon *d);
 
 /* offline.c: without an engine that runs; each prints lines of JSON and gives the exit code */
 int offline_restore(const struct daemon *d);

@@ -645,6 +645,8 @@ static enum errcode open_directories(struct daemon *d, char run[PATH_MAX], char 
 	if (!code)
 		code = restore_check_finished(data, e);
 	if (!code)
+		reserve_begin(d);
+	if (!code)
 		code = path_make_directory(run, 0700, e);
 	if (!code)
 		code = path_make_directory(scratch, 0700, e);
@@ -676,6 +678,7 @@ enum errcode daemon_open(struct daemon *d, struct err *e)
 		code = open_store(d, e);
 	if (code)
 		return code;
+	reserve_open(d);
 	open_collector(d);
 	if ((code = callbacks_open(d, e)))
 		return code;
@@ -704,6 +707,7 @@ void daemon_close(struct daemon *d)
 	process_host_free(d->processes);
 	module_host_free(d->modules);
 	blob_collector_stop(d->collector);
+	reserve_close(d);
 	if (d->store)
 		d->store->ops->close(d->store);
 	dispatch_free(d->dispatch);

@@ -2,6 +2,7 @@
 #include "os/lock.h"
 #include "os/os_clock.h"
 #include "os/path.h"
+#include "os/reserve.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -121,11 +122,32 @@ static void time_does_not_go_back(void **state)
 	assert_true(os_clock_monotonic_us() > monotonic);
 }
 
+static void a_reserve_takes_its_space_once_and_can_be_given_up(void **state)
+{
+	char place[] = "/tmp/reeve-reserve-XXXXXX", path[60];
+	struct stat st;
+	assert_non_null(mkdtemp(place));
+	snprintf(path, sizeof path, "%s/reserve", place);
+	assert_int_equal(reserve_make(place, NULL), E_OK);
+	assert_int_equal(reserve_make(place, NULL), E_OK);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, RESERVE_BYTES);
+	assert_true(st.st_blocks * 512 >= RESERVE_BYTES); /* not only a number */
+	assert_false(reserve_needed(place));
+	reserve_give_up(place);
+	reserve_give_up(place);
+	assert_int_equal(stat(path, &st), -1);
+	assert_false(reserve_needed("/nonexistent"));
+	assert_int_equal(reserve_make("/nonexistent", NULL), E_IO);
+	assert_int_equal(rmdir(place), 0);
+}
+
 int main(void)
 {
 	if (!mkdtemp(directory))
 		return 1;
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_reserve_takes_its_space_once_and_can_be_given_up),
 		cmocka_unit_test(a_directory_has_one_owner_and_the_second_is_told_its_pid),
 		cmocka_unit_test(a_lock_ends_with_its_process),
 		cmocka_unit_test(a_lock_that_a_dead_owners_child_still_has_is_waited_for),

@@ -114,6 +114,16 @@ void change_tick(struct queues *qs)
 	send(c);
 }
 
+void queues_set_no_space(struct queues *qs, bool no_space)
+{
+	qs->no_space = no_space;
+}
+
+bool queues_no_space(const struct queues *qs)
+{
+	return qs->no_space;
+}
+
 bool queues_held(const struct queues *qs)
 {
 	return qs->full || !list_empty(&qs->held);

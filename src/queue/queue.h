@@ -106,6 +106,8 @@ struct queues *queues_new(struct store *store, uint32_t node, uint64_t random_se
 /* Reads every live job back. Leased jobs come back as pending; `held` ones are claimed by queue_reclaim before dispatch begins. */
 enum errcode queues_load(struct queues *qs, int64_t now_ms, struct err *e);
 void queues_free(struct queues *qs); /* after store_close, which calls what is under way */
+void queues_set_no_space(struct queues *qs, bool no_space); /* true: submits are refused with E_NO_SPACE */
+bool queues_no_space(const struct queues *qs);
 bool queues_held(const struct queues *qs); /* a full disk holds up changes: they are in memory alone */
 int64_t queues_now(const struct queues *qs); /* the latest now_ms that any call brought */
 uint64_t queues_next_id(struct queues *qs, int64_t now_ms); /* from the one source of ids of this node */

@@ -183,6 +183,7 @@ struct queues {
 	struct queue_limits limits; /* of queues that are made from now on */
 	struct list changes, held;
 	uint64_t change_n;
+	bool no_space; /* by the wiring's word */
 	bool full; /* submits are refused, and nothing may overtake what is held */
 	bool probing; /* one change is at the store, to find out */
 	bool lost; /* the hook was called */

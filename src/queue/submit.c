@@ -267,6 +267,8 @@ enum errcode queues_submit(struct queues *qs, const struct job_spec *specs, size
 {
 	queues_touch(qs, now_ms);
 	qs->refusal.max_length = 0;
+	if (qs->no_space)
+		return err_set(e, E_NO_SPACE, "the disk is full: nothing was kept");
 	enum errcode code = check_room(qs, n, e);
 	if (code)
 		return code;
