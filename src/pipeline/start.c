@@ -84,6 +84,8 @@ static struct run *begin(
 	struct run *r = run_new(copy_definition(p), namespace, spec->priority);
 	r->id = queues_next_id(ps->queues, now_ms);
 	r->submitted_at_ms = now_ms;
+	if (spec->traceparent.size)
+		r->traceparent = mem_copy(spec->traceparent.data, spec->traceparent.size);
 	run_add(ps, r);
 	for (int i = 0; i < p->step_n; i++)
 		if (p->steps[i].source == STEP_FROM_RUN)

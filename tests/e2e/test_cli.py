@@ -299,6 +299,10 @@ class WithDaemon(unittest.TestCase):
         self.assertEqual(code, 0, seen)
         self.assertIn("\r", seen)
         self.assertRegex(seen, r"(emit|nap|sum) ")
+        lines = d.file("bar.ndjson", '{"capability":"test.echo"}\n' * 100)
+        seen, code = on_a_terminal(d, "job", "submit", "--ndjson", lines)
+        self.assertEqual(code, 0, seen)
+        self.assertRegex(seen, r"\rsubmit +\[#+\] 100 %|submit .*100 %")
 
     def test_events(self):
         with subprocess.Popen([binary("reeve"), "events"], env=self.d.env, stdout=subprocess.PIPE, text=True) as p:

@@ -154,6 +154,16 @@ class Trace(unittest.TestCase):
                 answer = d.http("POST", "/v1/invoke/test.about", {}, headers={"traceparent": TRACE})
                 self.assertEqual(answer.json()["traceparent"], TRACE)
 
+    def test_it_follows_a_run_to_its_steps_and_what_items_become(self):
+        pipeline = {"name": "p", "steps": [{"id": "emit", "capability": "test.emit"}, {"id": "each", "capability": "test.about", "each": "emit"},
+                                           {"id": "last", "capability": "test.echo", "gather": "each"}]}
+        with Daemon(config(worker("module"), pipelines=[pipeline])) as d:
+            run_id = d.http("POST", "/v1/pipelines/p/runs", {"input": {"n": 3}}, headers={"traceparent": TRACE}).json()["run_id"]
+            wait_until(lambda: d.http("GET", "/v1/runs/" + run_id).json()["status"] == "completed", "the run to complete")
+            jobs = d.http("GET", "/v1/jobs").json()["jobs"]
+            self.assertEqual([(j["capability"], j["traceparent"]) for j in sorted(jobs, key=lambda j: j["capability"])],
+                             [("test.about", TRACE)] * 3 + [("test.echo", TRACE), ("test.emit", TRACE)])
+
     def test_a_broken_header_is_ignored_and_a_broken_member_is_refused(self):
         with Daemon(config()) as d:
             answer = d.http("POST", "/v1/jobs", {"capability": "a"}, headers={"traceparent": "00-xyz"})
