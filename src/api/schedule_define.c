@@ -165,6 +165,16 @@ static bool input_fits(struct defining *d)
 	return code == E_OK;
 }
 
+static bool pipeline_is_there(struct defining *d)
+{
+	const struct schedule_definition *s = d->definition;
+	if (s->makes_job || pipelines_find(d->api->pipelines, bytes_of(s->pipeline)))
+		return true;
+	snprintf(d->pointer, sizeof d->pointer, "/run/pipeline");
+	err_set(&d->error, E_INVALID, "there is no pipeline \"%s\"", s->pipeline);
+	return false;
+}
+
 /* What the path and the set say of it. */
 static bool may_be(struct defining *d)
 {
@@ -197,7 +207,7 @@ static void put(struct defining *d)
 static void definition_read(void *context)
 {
 	struct defining *d = context;
-	if (d->request && (d->error.code || !may_be(d) || !input_fits(d)))
+	if (d->request && (d->error.code || !may_be(d) || !pipeline_is_there(d) || !input_fits(d)))
 		refuse(d);
 	else if (d->request && !saving_refused(d->api, d->request))
 		put(d);

@@ -77,6 +77,8 @@ enum errcode schedules_read(struct daemon *d, struct err *e)
 
 void schedules_take_settings(struct daemon *d, struct settings *s)
 {
-	schedules_declare(d->schedules, s->schedules, s->schedule_n, os_clock_ms());
+	struct err e;
+	if (schedules_declare(d->schedules, s->schedules, s->schedule_n, os_clock_ms(), &e) != E_OK)
+		log_write(LOG_LEVEL_ERROR, "schedules_refused", "error=\"%s\"", e.text);
 	s->schedule_n = 0;
 }

@@ -133,8 +133,9 @@ void schedules_pause(
 /* One more, now, whatever its rule says. */
 enum errcode schedules_run(struct schedules *ss, struct schedule *s, int64_t now_ms, uint64_t *id, schedule_done *done,
 	void *context, struct err *e);
-/* The configuration's, as they are from now on: takes the definitions; those that are no longer among them go. */
-void schedules_declare(struct schedules *ss, struct schedule_definition **definitions, size_t n, int64_t now_ms);
+/* The configuration's, as they are from now on: takes the definitions; those that are no longer among them go. E_LIMIT: not all. */
+enum errcode schedules_declare(
+	struct schedules *ss, struct schedule_definition **definitions, size_t n, int64_t now_ms, struct err *e);
 
 /* What is due is made. Returns when to be called next. */
 int64_t schedules_tick(struct schedules *ss, int64_t now_ms);

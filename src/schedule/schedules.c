@@ -288,17 +288,20 @@ static void remove_undeclared(struct schedules *ss, struct schedule_definition *
 			remove_now(ss->all[i], NULL, NULL);
 }
 
-void schedules_declare(struct schedules *ss, struct schedule_definition **definitions, size_t n, int64_t now_ms)
+enum errcode schedules_declare(
+	struct schedules *ss, struct schedule_definition **definitions, size_t n, int64_t now_ms, struct err *e)
 {
+	enum errcode code = E_OK;
 	remove_undeclared(ss, definitions, n);
 	for (size_t i = 0; i < n; i++) {
 		struct schedule_definition *d = definitions[i];
 		struct schedule *s = namesake(ss, d);
 		if (s && s->origin == SCHEDULE_FROM_CONFIG && json_equal(s->definition->json, d->json))
 			schedule_definition_free(d);
-		else
-			schedules_put(ss, d, SCHEDULE_FROM_CONFIG, now_ms, NULL, NULL, NULL);
+		else if (schedules_put(ss, d, SCHEDULE_FROM_CONFIG, now_ms, NULL, NULL, e) != E_OK)
+			code = E_LIMIT;
 	}
+	return code;
 }
 
 /* ── after a restart ── */

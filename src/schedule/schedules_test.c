@@ -431,7 +431,7 @@ static void declare(struct fixture *f, const char *one, const char *two)
 		definitions[n++] = parse(one);
 	if (two)
 		definitions[n++] = parse(two);
-	schedules_declare(f->schedules, definitions, n, f->now);
+	assert_int_equal(schedules_declare(f->schedules, definitions, n, f->now, NULL), E_OK);
 	store_flush(f->store);
 }
 

@@ -140,6 +140,7 @@ class Changing(unittest.TestCase):
             '{name: a, cron: "0 24 * * *", job: {capability: x}}': ':3:', '{name: a, every: 1h, job: {capability: x, priority: 11}}': "11",
             '{name: a, cron: "0 2 * * *", timezone: Mars/Base, job: {capability: x}}': "Mars/Base",
             '{name: a, every: 1h}': "either `job` or `run`",
+            '{name: a, every: 1h, run: {pipeline: nobody}}': 'there is no pipeline "nobody"',
         }
         with Daemon(config(worker("module"))) as d:
             for text, word in wrong.items():
@@ -148,6 +149,8 @@ class Changing(unittest.TestCase):
                 self.assertNotEqual(said.returncode, 0, text)
                 self.assertRegex(said.stderr, r"wrong.yaml:3:\d+: ")
                 self.assertIn(word, said.stderr)
+            refused = d.http("POST", "/v1/schedules", {"name": "a", "every": "1h", "run": {"pipeline": "nobody"}})
+            self.assertEqual((refused.status, refused.json()["pointer"]), (400, "/run/pipeline"))
 
 
 class Kills(unittest.TestCase):
