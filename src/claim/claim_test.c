@@ -576,6 +576,18 @@ static void it_is_known_who_pulls(void **state)
 	buf_clear(&text);
 	claims_each_client(f.c, see_client, &text);
 	assert_string_equal(text.data, "tester asked a other held 0 claimed 1 completed 1;");
+	struct queue *q = queue_of("a");
+	struct client y = {0};
+	struct claim_ask late = {
+		.queues = &q, .queue_n = 1, .client = "later", .max = 1, .there = there, .done = done, .context = &y};
+	pass(3600 * 1000);
+	assert_int_equal(claims_ask(f.c, &late, &y.wait, NULL), E_OK);
+	turns();
+	buf_clear(&text);
+	claims_each_client(f.c, see_client, &text);
+	assert_string_equal(
+		text.data, "later asked a held 0 claimed 0 completed 0;"); /* who is silent for an hour is forgotten */
+	claims_forget(f.c, y.wait);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -12,19 +12,22 @@ static uint64_t hash(const char *name) /* FNV-1a */
 	return h ? h : 1;
 }
 
-/* The one that has been silent for longest and has nothing of ours. */
-static void forget_one(struct claims *c)
+/* Those who have nothing of ours and were silent for so long, or for longest when there are too many. */
+static void forget_silent(struct claims *c)
 {
-	for (struct list *l = c->clients.prev; l != &c->clients; l = l->prev) {
+	int64_t before_ms = claims_now(c) - CLAIM_SILENT_MS;
+	for (struct list *l = c->clients.prev, *next; l != &c->clients; l = next) {
 		struct claim_client *k = container_of(l, struct claim_client, link);
+		next = l->prev;
 		if (k->held || k->waiting)
 			continue;
+		if (k->last_at_ms > before_ms && c->client_n < CLAIM_CLIENTS_MAX)
+			return;
 		list_remove(l);
 		idmap_remove(&c->client_by_name, hash(k->name));
 		c->client_n--;
 		free(k->asked);
 		free(k);
-		return;
 	}
 }
 
@@ -33,8 +36,7 @@ struct claim_client *client_get(struct claims *c, const char *name)
 	struct claim_client *k = idmap_get(&c->client_by_name, hash(name));
 	if (k)
 		return k;
-	if (c->client_n >= CLAIM_CLIENTS_MAX)
-		forget_one(c);
+	forget_silent(c);
 	k = NEW(struct claim_client);
 	snprintf(k->name, sizeof k->name, "%s", name);
 	list_append(&c->clients, &k->link);

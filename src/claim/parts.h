@@ -13,6 +13,8 @@ enum {
 	CLAIM_TURN_MAX = 256, /* jobs given out in one turn of the loop: each input may have to be read from the store */
 };
 
+#define CLAIM_SILENT_MS (3600 * 1000) /* after so long a client that has nothing is forgotten */
+
 struct claim {
 	struct job *job; /* NULL: taken back while its row was being committed */
 	uint64_t id, fence;

@@ -325,6 +325,15 @@ class Command(unittest.TestCase):
             self.assertEqual(ended(d, job)["result"], 1)
             self.assertEqual((p.wait(timeout=20), show(d, job)["attempts"]), (0, 1))
 
+    def test_one_that_waits_ends_at_once_and_takes_nothing(self):
+        with Daemon(config()) as d:
+            p = self.start(d, "slow", "--", "true")
+            wait_until(lambda: d.http("GET", "/v1/claims").json()["clients"], "a claim that waits")
+            p.terminate()
+            self.assertEqual(p.wait(timeout=20), 0)
+            job, = submit(d, "slow")
+            self.assertEqual([(c["job_id"], c["attempt"]) for c in claim(d, "slow")], [(job, 1)])
+
     def test_the_second_sigterm_gives_the_job_back(self):
         with Daemon(config()) as d:
             p = self.start(d, "slow", "--", "sleep", "600")
