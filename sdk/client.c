@@ -1,4 +1,4 @@
-#include "io.h"
+#include "client.h"
 #include "spec.h"
 #include "text.h"
 #include "wire/host.h"
@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <reeve/client.h>
 #include <reeve/version.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,23 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OUTSTANDING_MAX = 16384, SUBMIT_MAX = 10000, FLUSH_BYTES = 128 << 10, WELCOME_MS = 10000 };
-
-struct reeve_client {
-	int fd;
-	struct stream_in in;
-	struct stream_out out;
-	uint64_t tickets; /* the last one given; even. With bit 0 it waits for the outcome, too */
-	unsigned outstanding; /* answers that sent jobs will still get */
-	char *body; /* a SUBMIT that is put together */
-	size_t body_room;
-	unsigned char existing[SUBMIT_MAX / 8 + 1]; /* bit i: of the last answer to a submit */
-	char error[512];
-};
+enum { OUTSTANDING_MAX = 16384, FLUSH_BYTES = 128 << 10, WELCOME_MS = 10000 };
 
 /* ── errors ── */
 
-__attribute__((format(printf, 3, 4))) static int refuse(struct reeve_client *c, int code, const char *format, ...)
+int client_refuse(struct reeve_client *c, int code, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -48,12 +35,12 @@ static int hang_up(struct reeve_client *c, const char *why)
 	c->fd = -1;
 	io_forget(&c->in, &c->out);
 	c->outstanding = 0;
-	return refuse(c, REEVE_E_AGAIN, "%s", why);
+	return client_refuse(c, REEVE_E_AGAIN, "%s", why);
 }
 
-static int refuse_memory(struct reeve_client *c)
+int client_refuse_memory(struct reeve_client *c)
 {
-	return refuse(c, REEVE_E_NO_MEMORY, "no memory");
+	return client_refuse(c, REEVE_E_NO_MEMORY, "no memory");
 }
 
 /* ── the connection ── */
@@ -95,7 +82,7 @@ static int next_message(struct reeve_client *c, int64_t timeout_ms, struct wire_
 }
 
 /* An ERROR frame, or one that cannot come. */
-static int take_other(struct reeve_client *c, const struct wire_message *m)
+int client_take_other(struct reeve_client *c, const struct wire_message *m)
 {
 	struct jsontext object = {m->data, m->size}, v;
 	char text[256] = "the daemon sent a frame that may not come here";
@@ -115,14 +102,14 @@ static int greet(struct reeve_client *c)
 	rc = !hello.failed && stream_out_preface(&c->out, FRAME_FEATURE_DESCRIPTORS) &&
 				 io_put_bytes(&c->out, FRAME_HELLO, 0, hello.data, hello.size)
 			 ? REEVE_OK
-			 : refuse_memory(c);
+			 : client_refuse_memory(c);
 	text_fini(&hello);
 	if (rc == REEVE_OK)
 		rc = next_message(c, WELCOME_MS, &m);
 	if (rc == REEVE_PENDING)
 		return hang_up(c, "the daemon did not answer within 10 seconds");
 	if (rc == REEVE_OK && m.type != FRAME_WELCOME)
-		return take_other(c, &m);
+		return client_take_other(c, &m);
 	return rc;
 }
 
@@ -143,7 +130,7 @@ REEVE_PUBLIC int reeve_client_open(const char *path, struct reeve_client **out)
 		snprintf(full, sizeof full, "%s.link", socket && *socket ? socket : "/run/reeve/reeve.sock");
 	c->fd = io_connect(path ? path : full);
 	if (c->fd < 0)
-		return refuse(c, REEVE_E_AGAIN, "no daemon at %s: %s", path ? path : full, strerror(errno));
+		return client_refuse(c, REEVE_E_AGAIN, "no daemon at %s: %s", path ? path : full, strerror(errno));
 	return greet(c);
 }
 
@@ -192,17 +179,17 @@ static int put_submit(
 			return rc;
 		size += message_spec_size(&s);
 		if (size > FRAME_MESSAGE_MAX)
-			return refuse(c, REEVE_E_TOO_LARGE, "one submit may have 4 MiB in all; submit fewer jobs at once");
+			return client_refuse(c, REEVE_E_TOO_LARGE, "one submit may have 4 MiB in all; submit fewer jobs at once");
 	}
 	if (!body_room(c, size))
-		return refuse_memory(c);
+		return client_refuse_memory(c);
 	at = frame_put_number(frame_put_number(c->body, n, 4), flags, 4);
 	for (size_t i = 0; i < n; i++) {
 		struct message_spec s;
 		spec_read(&specs[i], &s, c->error, sizeof c->error);
 		at = message_put_spec(at, &s);
 	}
-	return io_put_bytes(&c->out, FRAME_SUBMIT, ticket, c->body, size) ? REEVE_OK : refuse_memory(c);
+	return io_put_bytes(&c->out, FRAME_SUBMIT, ticket, c->body, size) ? REEVE_OK : client_refuse_memory(c);
 }
 
 /* ── answers ── */
@@ -212,8 +199,8 @@ static int take_refused(struct reeve_client *c, const struct wire_message *m)
 	struct message_simple s;
 
 	if (!message_get_simple(m, &s) || s.number >= 0)
-		return take_other(c, m);
-	return refuse(c, (int)s.number, "%.*s", (int)(s.data.size < 500 ? s.data.size : 500), s.data.data);
+		return client_take_other(c, m);
+	return client_refuse(c, (int)s.number, "%.*s", (int)(s.data.size < 500 ? s.data.size : 500), s.data.data);
 }
 
 /* SUBMITTED is u32 n, u32 0, n ids, n bytes "it was there before". */
@@ -231,7 +218,7 @@ static bool get_ids(struct reeve_client *c, const struct wire_message *m, size_t
 
 REEVE_PUBLIC int reeve_client_existing(const struct reeve_client *c, size_t i)
 {
-	return c && i < SUBMIT_MAX ? c->existing[i / 8] >> i % 8 & 1 : 0;
+	return c && i < CLIENT_SUBMIT_MAX ? c->existing[i / 8] >> i % 8 & 1 : 0;
 }
 
 static const char *const states[] = {
@@ -246,6 +233,17 @@ static struct reeve_bytes keep(char **at, struct span s)
 	(*at)[s.size] = 0;
 	*at += s.size + 1;
 	return kept;
+}
+
+int client_keep_json(struct reeve_client *c, const struct wire_message *m, struct reeve_bytes *json)
+{
+	char *at;
+
+	if (!body_room(c, m->size + 1))
+		return client_refuse_memory(c);
+	at = c->body;
+	*json = keep(&at, (struct span){m->data, m->size});
+	return REEVE_OK;
 }
 
 static bool get_outcome(struct reeve_client *c, const struct wire_message *m, struct reeve_outcome *o)
@@ -277,14 +275,14 @@ static int give(struct reeve_client *c, const struct wire_message *m, struct ree
 	uint32_t size = out->size;
 
 	if (!get_outcome(c, m, &o))
-		return take_other(c, m);
+		return client_take_other(c, m);
 	memcpy(out, &o, size < sizeof o ? size : sizeof o);
 	out->size = size;
 	return REEVE_OK;
 }
 
 /* The answer to one blocking request. Those to tickets must not be lost, so none may be outstanding. */
-static int ask(struct reeve_client *c, uint64_t ticket, int64_t timeout_ms, struct wire_message *m)
+int client_ask(struct reeve_client *c, uint64_t ticket, int64_t timeout_ms, struct wire_message *m)
 {
 	for (;;) {
 		int rc = next_message(c, timeout_ms, m);
@@ -293,20 +291,20 @@ static int ask(struct reeve_client *c, uint64_t ticket, int64_t timeout_ms, stru
 		if (rc != REEVE_OK)
 			return rc;
 		if (m->type == FRAME_ERROR)
-			return take_other(c, m);
+			return client_take_other(c, m);
 		if (m->id == ticket)
 			return m->type == FRAME_REFUSED ? take_refused(c, m) : REEVE_OK;
 	}
 }
 
-static int begin(struct reeve_client *c)
+int client_begin(struct reeve_client *c)
 {
 	if (!c)
 		return REEVE_E_INVALID;
 	if (c->fd < 0)
 		return REEVE_E_AGAIN;
 	if (c->outstanding)
-		return refuse(
+		return client_refuse(
 			c, REEVE_E_STATE, "%u answers are outstanding: take them by reeve_client_next first", c->outstanding);
 	c->error[0] = 0;
 	return REEVE_OK;
@@ -316,17 +314,17 @@ REEVE_PUBLIC int reeve_client_submit(
 	struct reeve_client *c, const struct reeve_job_spec *specs, size_t n, char (*ids)[REEVE_ID_SIZE])
 {
 	struct wire_message m;
-	int rc = begin(c);
+	int rc = client_begin(c);
 
 	if (rc != REEVE_OK)
 		return rc;
-	if (!specs || !ids || n < 1 || n > SUBMIT_MAX)
-		return refuse(c, REEVE_E_INVALID, "submit takes 1 to %d jobs, not %zu", SUBMIT_MAX, n);
+	if (!specs || !ids || n < 1 || n > CLIENT_SUBMIT_MAX)
+		return client_refuse(c, REEVE_E_INVALID, "submit takes 1 to %d jobs, not %zu", CLIENT_SUBMIT_MAX, n);
 	rc = put_submit(c, specs, n, 0, c->tickets += 2);
 	if (rc == REEVE_OK)
-		rc = ask(c, c->tickets, -1, &m);
+		rc = client_ask(c, c->tickets, -1, &m);
 	if (rc == REEVE_OK && (m.type != FRAME_SUBMITTED || !get_ids(c, &m, n, ids)))
-		rc = take_other(c, &m);
+		rc = client_take_other(c, &m);
 	return rc;
 }
 
@@ -335,41 +333,41 @@ static int put_question(struct reeve_client *c, uint8_t type, const char *id, in
 	uint64_t job;
 
 	if (!id || id_parse(id, strlen(id), &job) < 0)
-		return refuse(c, REEVE_E_INVALID, "\"%.40s\" is no job's id: those have 13 letters and digits", id ? id : "");
-	return io_put_simple(&c->out, type, c->tickets += 2, job, number, (struct span){0}) ? REEVE_OK : refuse_memory(c);
+		return client_refuse(
+			c, REEVE_E_INVALID, "\"%.40s\" is no job's id: those have 13 letters and digits", id ? id : "");
+	return io_put_simple(&c->out, type, c->tickets += 2, job, number, (struct span){0}) ? REEVE_OK
+																						: client_refuse_memory(c);
 }
 
 REEVE_PUBLIC int reeve_client_wait(
 	struct reeve_client *c, const char *id, int64_t timeout_ms, struct reeve_outcome *outcome)
 {
 	struct wire_message m;
-	int rc = begin(c);
+	int rc = client_begin(c);
 
 	if (rc == REEVE_OK && (!outcome || outcome->size < offsetof(struct reeve_outcome, result)))
-		rc = refuse(c, REEVE_E_INVALID, "the outcome has no size: set .size = sizeof(struct reeve_outcome)");
+		rc = client_refuse(c, REEVE_E_INVALID, "the outcome has no size: set .size = sizeof(struct reeve_outcome)");
 	if (rc == REEVE_OK)
 		rc = put_question(c, FRAME_WAIT, id, timeout_ms);
 	if (rc == REEVE_OK)
-		rc = ask(c, c->tickets, -1, &m);
+		rc = client_ask(c, c->tickets, -1, &m);
 	if (rc == REEVE_OK)
-		rc = m.type == FRAME_OUTCOME ? give(c, &m, outcome) : take_other(c, &m);
+		rc = m.type == FRAME_OUTCOME ? give(c, &m, outcome) : client_take_other(c, &m);
 	return rc;
 }
 
 REEVE_PUBLIC int reeve_client_show(struct reeve_client *c, const char *id, struct reeve_bytes *json)
 {
 	struct wire_message m;
-	int rc = begin(c);
+	int rc = client_begin(c);
 
 	if (rc == REEVE_OK)
 		rc = put_question(c, FRAME_SHOW, id, 0);
 	if (rc == REEVE_OK)
-		rc = ask(c, c->tickets, -1, &m);
+		rc = client_ask(c, c->tickets, -1, &m);
 	if (rc == REEVE_OK && m.type != FRAME_SHOWN)
-		rc = take_other(c, &m);
-	if (rc == REEVE_OK)
-		*json = (struct reeve_bytes){m.data, m.size};
-	return rc;
+		rc = client_take_other(c, &m);
+	return rc == REEVE_OK ? client_keep_json(c, &m, json) : rc;
 }
 
 REEVE_PUBLIC int reeve_client_invoke(struct reeve_client *c, const char *capability, const char *namespace_,
@@ -379,20 +377,21 @@ REEVE_PUBLIC int reeve_client_invoke(struct reeve_client *c, const char *capabil
 		.timeout_ms = timeout_ms, .capability = span_of(capability), .namespace = span_of(namespace_)};
 	struct message_out out;
 	struct wire_message m;
-	int rc = begin(c);
+	int rc = client_begin(c);
 
 	if (rc != REEVE_OK)
 		return rc;
 	if (!outcome || outcome->size < offsetof(struct reeve_outcome, result))
-		return refuse(c, REEVE_E_INVALID, "the outcome has no size: set .size = sizeof(struct reeve_outcome)");
+		return client_refuse(c, REEVE_E_INVALID, "the outcome has no size: set .size = sizeof(struct reeve_outcome)");
 	if (!capability || call.capability.size > 128 || call.namespace.size > 128 || (!input && size) ||
 		size > HOST_INPUT_MAX)
-		return refuse(c, REEVE_E_INVALID, "a call needs a capability, and at most 1 MiB of input");
+		return client_refuse(c, REEVE_E_INVALID, "a call needs a capability, and at most 1 MiB of input");
 	call.input = (struct span){input, size};
 	message_put_call(&out, &call);
-	rc = io_put(&c->out, FRAME_CALL, c->tickets += 2, &out, NULL, 0) ? ask(c, c->tickets, -1, &m) : refuse_memory(c);
+	rc = io_put(&c->out, FRAME_CALL, c->tickets += 2, &out, NULL, 0) ? client_ask(c, c->tickets, -1, &m)
+																	 : client_refuse_memory(c);
 	if (rc == REEVE_OK)
-		rc = m.type == FRAME_CALL_RESULT ? give(c, &m, outcome) : take_other(c, &m);
+		rc = m.type == FRAME_CALL_RESULT ? give(c, &m, outcome) : client_take_other(c, &m);
 	return rc == REEVE_OK && outcome->state[0] == 'f' ? REEVE_E_REMOTE : rc;
 }
 
@@ -409,7 +408,8 @@ REEVE_PUBLIC int reeve_client_send(
 	if (c->fd < 0)
 		return REEVE_E_AGAIN;
 	if (c->outstanding + 2 > OUTSTANDING_MAX)
-		return refuse(c, REEVE_E_STATE, "%d answers are outstanding: take some by reeve_client_next", OUTSTANDING_MAX);
+		return client_refuse(
+			c, REEVE_E_STATE, "%d answers are outstanding: take some by reeve_client_next", OUTSTANDING_MAX);
 	rc = put_submit(c, spec, 1, wire_flags, c->tickets + 2 + wire_flags);
 	if (rc != REEVE_OK)
 		return rc;
@@ -437,7 +437,7 @@ REEVE_PUBLIC int reeve_client_next(struct reeve_client *c, int64_t timeout_ms, s
 	if (!c || !answer || answer->size < offsetof(struct reeve_answer, outcome))
 		return REEVE_E_INVALID;
 	if (!c->outstanding && c->fd >= 0)
-		return refuse(c, REEVE_E_STATE, "no answer is outstanding");
+		return client_refuse(c, REEVE_E_STATE, "no answer is outstanding");
 	rc = next_message(c, timeout_ms, &m);
 	if (rc != REEVE_OK)
 		return rc;
@@ -452,7 +452,7 @@ REEVE_PUBLIC int reeve_client_next(struct reeve_client *c, int64_t timeout_ms, s
 		a.over = 1;
 		c->outstanding -= m.id & 1 ? 2 : 1; /* with REEVE_SEND_WAIT two answers were to come */
 	} else {
-		return take_other(c, &m);
+		return client_take_other(c, &m);
 	}
 	a.size = answer->size;
 	memcpy(answer, &a, a.size < sizeof a ? a.size : sizeof a);

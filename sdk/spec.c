@@ -1,6 +1,7 @@
 #include "spec.h"
 
 #include "wire/host.h"
+#include "wire/id.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +53,14 @@ int spec_read(const struct reeve_job_spec *given, struct message_spec *out, char
 		.retry_cap_ms = s.retry_cap_ms,
 		.unique_states = (uint16_t)s.unique,
 		.unique_period_ms = s.unique_period_ms,
-		.unique_key = s.unique ? span_of(s.unique_key) : (struct span){0}};
+		.unique_key = s.unique ? span_of(s.unique_key) : (struct span){0},
+		.callback = span_of(s.callback)};
+	if (s.batch && id_parse(s.batch, strlen(s.batch), &out->batch) < 0)
+		return refuse(
+			why, why_size, REEVE_E_INVALID, "\"%.40s\" is no batch's id: those have 13 letters and digits", s.batch);
+	if (out->callback.size > HOST_CALLBACK_MAX)
+		return refuse(why, why_size, REEVE_E_TOO_LARGE, "a callback of %zu bytes; at most %d are allowed",
+			out->callback.size, HOST_CALLBACK_MAX);
 	if (s.unique > UINT16_MAX)
 		return refuse(why, why_size, REEVE_E_INVALID, "unique 0x%x: there is no such state", s.unique);
 	for (const struct span *p = (struct span[]){out->capability, out->namespace, out->key, out->tags, out->traceparent,

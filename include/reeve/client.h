@@ -44,6 +44,8 @@ struct reeve_job_spec { /* zero-initialise, then set `size` and what you need; a
 		unique; /* 0: no. Else REEVE_IN_...: while an earlier job of its key is in one of these states, it is given */
 	const char *unique_key; /* NULL: the input stands for it */
 	int64_t unique_period_ms; /* the earlier job holds the key so long at most; 0: as long as the states hold */
+	const char *callback; /* who is told of its end: {"url":"https://...","headers":{...}}; or NULL */
+	const char *batch; /* the id of an open batch that it joins; one for all jobs of a submit; or NULL */
 };
 enum { /* reeve_job_spec.unique */
 	REEVE_IN_SCHEDULED = 1,
@@ -87,6 +89,16 @@ REEVE_PUBLIC int reeve_client_wait(
 
 /* The job as JSON, as GET /v1/jobs/{id} shows it. */
 REEVE_PUBLIC int reeve_client_show(struct reeve_client *c, const char *id, struct reeve_bytes *json);
+
+/* ── batches: jobs with one progress and one end ── *json is the batch as GET /v1/batches/{id} shows it; it stays until the next
+ * call for c. Open one, submit jobs with spec.batch = id, close it; then it is over when its jobs are. `json`: members as of
+ * POST /v1/batches without jobs (name, namespace, max_failures, callback, then); NULL: none. */
+REEVE_PUBLIC int reeve_client_batch_open(struct reeve_client *c, const char *json, char id[REEVE_ID_SIZE]);
+REEVE_PUBLIC int reeve_client_batch_close(struct reeve_client *c, const char *id, struct reeve_bytes *json);
+REEVE_PUBLIC int reeve_client_batch_cancel(struct reeve_client *c, const char *id, struct reeve_bytes *json);
+/* Until it is over, at most timeout_ms (< 0: no limit); "finished_at" is null when it is not. */
+REEVE_PUBLIC int reeve_client_batch_wait(
+	struct reeve_client *c, const char *id, int64_t timeout_ms, struct reeve_bytes *json);
 
 /* Calls a capability and waits: REEVE_OK, or REEVE_E_REMOTE with outcome->code and message. timeout_ms 0: the default. */
 REEVE_PUBLIC int reeve_client_invoke(struct reeve_client *c, const char *capability, const char *namespace_,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 struct waiting { /* one WAIT */
+	struct client_holds holds; /* first member */
 	struct wait wait;
 	struct daemon *daemon;
 	struct link_request *request;
@@ -17,6 +18,15 @@ static void waiting_free(struct waiting *w)
 	waits_remove(w->daemon->waits, &w->wait);
 	loop_timer_free(w->timer);
 	free(w);
+}
+
+static void waiter_gone(struct client_holds *holds)
+{
+	struct waiting *w = container_of(holds, struct waiting, holds);
+	struct link_outcome nobody = {.id = w->wait.job_id, .state = JOB_PENDING};
+	link_request_set(w->request, NULL);
+	link_ended(w->request, &nobody);
+	waiting_free(w);
 }
 
 /* ── submit ── */
@@ -33,11 +43,39 @@ static void submitted(void *context, const struct submit_reply *reply)
 	link_refused(r, &e);
 }
 
+static void joined(void *context, const struct batch_reply *reply)
+{
+	submitted(context, &(struct submit_reply){reply->code, reply->jobs->n, reply->jobs->ids, reply->jobs->existing});
+}
+
+/* What only the engine knows: whom a callback may reach, and that one batch takes all jobs of a submit. */
+static enum errcode check_specs(struct daemon *d, const struct job_spec *specs, size_t n, struct err *e)
+{
+	enum errcode code = E_OK;
+	for (size_t i = 0; !code && i < n; i++) {
+		if (specs[i].callback.size)
+			code = callback_check(d->api.allow, specs[i].callback, e);
+		if (!code && specs[i].batch_id != specs[0].batch_id)
+			code = err_set(e, E_INVALID, "batch: all jobs of a submit are of one batch, or of none");
+	}
+	return code;
+}
+
+static enum errcode hand_over(
+	struct daemon *d, struct link_request *r, const struct job_spec *specs, size_t n, struct err *e)
+{
+	if (!specs[0].batch_id)
+		return queues_submit(d->queues, specs, n, clock_now(d), submitted, r, e);
+	scoped(mem_free_at) struct job_spec *own = mem_new(n * sizeof *own);
+	memcpy(own, specs, n * sizeof *own);
+	return batches_add(d->batches, specs[0].batch_id, own, n, clock_now(d), joined, r, e);
+}
+
 static void handle_submit(void *context, struct link_request *r, const struct job_spec *specs, size_t n)
 {
 	struct daemon *d = context;
 	struct err e;
-	if (queues_submit(d->queues, specs, n, clock_now(d), submitted, r, &e) != E_OK)
+	if (check_specs(d, specs, n, &e) != E_OK || hand_over(d, r, specs, n, &e) != E_OK)
 		link_refused(r, &e);
 }
 
@@ -109,6 +147,7 @@ static void handle_wait(void *context, struct link_request *r, uint64_t id, int6
 		return;
 	}
 	struct waiting *w = NEW(struct waiting);
+	w->holds.gone = waiter_gone;
 	w->daemon = d;
 	w->request = r;
 	w->wait.ended = tell_end;
@@ -154,13 +193,9 @@ static void handle_call(void *context, struct link_request *r, struct bytes name
 /* A call goes on without its client: its answer frees the request. A wait has nothing left to do. */
 static void handle_gone(void *context, struct link_request *r)
 {
-	struct waiting *w = link_request_get(r);
-	if (!w)
-		return;
-	struct link_outcome nobody = {.id = w->wait.job_id, .state = JOB_PENDING};
-	link_request_set(r, NULL);
-	link_ended(r, &nobody);
-	waiting_free(w);
+	struct client_holds *holds = link_request_get(r);
+	if (holds)
+		holds->gone(holds);
 }
 
 enum errcode clients_open(struct daemon *d, struct err *e)
@@ -170,6 +205,7 @@ enum errcode clients_open(struct daemon *d, struct err *e)
 		.wait = handle_wait,
 		.show = handle_show,
 		.call = handle_call,
+		.batch = client_batch,
 		.gone = handle_gone};
 	char path[300];
 	snprintf(path, sizeof path, "%s.link", d->settings->socket);

@@ -131,6 +131,11 @@ void batches_open(struct daemon *d); /* after the callbacks */
 enum errcode callbacks_open(struct daemon *d, struct err *e); /* after the queues */
 
 /* clients.c */
+struct client_holds { /* what a request of the link's waits with: first member of it */
+	void (*gone)(struct client_holds *holds); /* the client is: answers the request, and frees */
+};
+void client_batch(void *context, struct link_request *r, enum link_batch what, uint64_t id, int64_t timeout_ms,
+	struct bytes json); /* client_batches.c */
 enum errcode clients_open(struct daemon *d, struct err *e);
 
 /* stop.c */

@@ -221,6 +221,8 @@ static bool read_spec(const struct wire_message *m, size_t *at, struct job_spec 
 	out->deadline_ms = s.deadline_ms;
 	out->retry_delay_ms = s.retry_delay_ms;
 	out->retry_cap_ms = s.retry_cap_ms;
+	out->callback = bytes_at(s.callback);
+	out->batch_id = s.batch;
 	out->unique = (struct job_unique){s.unique_states, s.unique_period_ms, bytes_at(s.unique_key)};
 	if (s.timeout_ms)
 		out->timeout_ms = s.timeout_ms;
@@ -288,6 +290,18 @@ static const char *take_question(struct client *c, const struct wire_message *m)
 	return NULL;
 }
 
+static const char *take_batch(struct client *c, const struct wire_message *m)
+{
+	const struct link_client_handlers *h = &c->all->handlers;
+	struct message_simple s;
+
+	if (!message_get_simple(m, &s))
+		return "a question about a batch is malformed";
+	h->batch(h->context, request_new(c, m->id, FRAME_SHOW), (enum link_batch)(m->type - FRAME_BATCH_OPEN), s.fence,
+		s.number, bytes_at(s.data));
+	return NULL;
+}
+
 static const char *greet(struct client *c, const struct wire_message *m)
 {
 	struct buf json = {0};
@@ -321,6 +335,11 @@ static const char *on_message(void *context, struct wire_message *m)
 	case FRAME_WAIT:
 	case FRAME_SHOW:
 		return take_question(c, m);
+	case FRAME_BATCH_OPEN:
+	case FRAME_BATCH_CLOSE:
+	case FRAME_BATCH_CANCEL:
+	case FRAME_BATCH_WAIT:
+		return take_batch(c, m);
 	default:
 		return frame_name(m->type) ? "a client may not send this frame" : NULL; /* ignorable */
 	}

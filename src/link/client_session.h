@@ -31,6 +31,8 @@ struct link_outcome {
 	const struct job_error *error; /* failed, cancelled; else NULL */
 };
 
+enum link_batch { LINK_BATCH_OPEN, LINK_BATCH_CLOSE, LINK_BATCH_CANCEL, LINK_BATCH_WAIT };
+
 struct link_client_handlers {
 	void *context;
 	/* n specs (1 to JOB_BATCH_MAX), all or none; already through job_spec_check. Borrowed for the call. Answer by
@@ -42,6 +44,10 @@ struct link_client_handlers {
 	/* /v1/invoke: answer by link_called. timeout_ms 0: the default. */
 	void (*call)(void *context, struct link_request *r, struct bytes namespace, struct bytes capability,
 		struct bytes input, int64_t timeout_ms);
+	/* What is to become of a batch; json: of LINK_BATCH_OPEN; timeout_ms: of LINK_BATCH_WAIT (< 0: no limit). Answer by
+	 * link_shown. */
+	void (*batch)(void *context, struct link_request *r, enum link_batch what, uint64_t id, int64_t timeout_ms,
+		struct bytes json);
 	/* The client of r is gone: stop waiting, then answer (the answer goes nowhere and frees r). NULL: no interest. */
 	void (*gone)(void *context, struct link_request *r);
 };

@@ -38,6 +38,10 @@ static const char *const names[] = {
 	[FRAME_SHOW] = "SHOW",
 	[FRAME_SHOWN] = "SHOWN",
 	[FRAME_REFUSED] = "REFUSED",
+	[FRAME_BATCH_OPEN] = "BATCH_OPEN",
+	[FRAME_BATCH_CLOSE] = "BATCH_CLOSE",
+	[FRAME_BATCH_CANCEL] = "BATCH_CANCEL",
+	[FRAME_BATCH_WAIT] = "BATCH_WAIT",
 };
 
 const char *frame_name(uint8_t type)

@@ -66,6 +66,10 @@ enum frame_type { /* w: sent by a worker, c: by a client, e: by the engine. J: t
 	FRAME_SHOW, /* c */
 	FRAME_SHOWN, /* e  J */
 	FRAME_REFUSED, /* e    instead of the answer to any request */
+	FRAME_BATCH_OPEN, /* c    these four are answered by SHOWN */
+	FRAME_BATCH_CLOSE, /* c */
+	FRAME_BATCH_CANCEL, /* c */
+	FRAME_BATCH_WAIT, /* c */
 };
 
 struct frame {

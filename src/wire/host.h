@@ -81,6 +81,7 @@ struct reeve_host_ops {
 
 /* Limits that every host applies in the same way (REEVE_E_TOO_LARGE, REEVE_E_INVALID). */
 enum {
+	HOST_CALLBACK_MAX = 8 << 10,
 	HOST_INPUT_MAX = 1 << 20, /* bytes of an inline input, of a job and of a call; more goes as a blob */
 	HOST_RESULT_MAX = 1 << 20, /* a longer reply becomes a blob: the result is {"blob":"sha256:..."} */
 	HOST_REPLY_MAX = 1 << 30, /* a longer reply is refused: use reeve_reply_file */

@@ -269,8 +269,9 @@ bool message_get_answer(const struct wire_message *m, struct message_answer *a)
 
 static size_t rare_size(const struct message_spec *s)
 {
-	bool any = s->deadline_ms || s->retry_delay_ms || s->retry_cap_ms || s->unique_states;
-	return any ? MESSAGE_SPEC_RARE + s->unique_key.size : 0;
+	bool any =
+		s->deadline_ms || s->retry_delay_ms || s->retry_cap_ms || s->unique_states || s->callback.size || s->batch;
+	return any ? MESSAGE_SPEC_RARE + s->unique_key.size + MESSAGE_SPEC_RARE_2 + s->callback.size : 0;
 }
 
 size_t message_spec_size(const struct message_spec *s)
@@ -294,7 +295,10 @@ static char *put_rare(char *out, const struct message_spec *s)
 	out = frame_put_number(out, (uint64_t)s->unique_period_ms, 8);
 	out = frame_put_number(out, s->unique_states, 2);
 	out = frame_put_number(out, s->unique_key.size, 2);
-	return put_span(out, s->unique_key);
+	out = put_span(out, s->unique_key);
+	out = frame_put_number(out, s->batch, 8);
+	out = frame_put_number(out, s->callback.size, 2);
+	return put_span(out, s->callback);
 }
 
 char *message_put_spec(char *out, const struct message_spec *s)
@@ -334,6 +338,10 @@ static void take_rare(struct reader *r, size_t size, struct message_spec *s)
 	s->unique_period_ms = (int64_t)take(&rare, 8);
 	s->unique_states = (uint16_t)take(&rare, 2);
 	s->unique_key = take_span(&rare, take(&rare, 2));
+	if (rare.good && rare.at < rare.end) { /* an earlier client says no more */
+		s->batch = take(&rare, 8);
+		s->callback = take_span(&rare, take(&rare, 2));
+	}
 	r->good = rare.good;
 }
 

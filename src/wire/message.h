@@ -97,9 +97,16 @@ struct message_spec { /* one job of a SUBMIT */
 	/* what few jobs have stands at the end, or not at all */
 	int64_t deadline_ms, retry_delay_ms, retry_cap_ms, unique_period_ms;
 	uint16_t unique_states;
-	struct span unique_key;
+	struct span unique_key, callback;
+	uint64_t batch; /* that it joins, or 0 */
 };
-enum { MESSAGE_SPEC_HEAD = 48, MESSAGE_SPEC_RARE = 36, MESSAGE_SUBMIT_HEAD = 8, MESSAGE_SUBMIT_WAIT = 1 };
+enum {
+	MESSAGE_SPEC_HEAD = 48,
+	MESSAGE_SPEC_RARE = 36,
+	MESSAGE_SPEC_RARE_2 = 10,
+	MESSAGE_SUBMIT_HEAD = 8,
+	MESSAGE_SUBMIT_WAIT = 1
+};
 /* SUBMIT is a head {u32 number of jobs, u32 flags} and the specs after each other. */
 size_t message_spec_size(const struct message_spec *s);
 char *message_put_spec(char *out, const struct message_spec *s); /* the place behind */

@@ -235,7 +235,9 @@ static void what_few_specs_have_survives_too_and_a_later_version_may_say_more(vo
 							.retry_cap_ms = 9,
 							.unique_period_ms = 10,
 							.unique_states = 7,
-							.unique_key = {"nightly", 7}},
+							.unique_key = {"nightly", 7},
+							.callback = {"{}", 2},
+							.batch = 77},
 						back;
 	char flat[200];
 	struct wire_message m = {.data = flat};
@@ -247,11 +249,16 @@ static void what_few_specs_have_survives_too_and_a_later_version_may_say_more(vo
 	assert_true(back.deadline_ms == 7 && back.retry_delay_ms == 8 && back.retry_cap_ms == 9);
 	assert_true(back.unique_period_ms == 10 && back.unique_states == 7 && back.unique_key.size == 7);
 	assert_memory_equal(back.unique_key.data, "nightly", 7);
+	assert_true(back.batch == 77 && back.callback.size == 2);
 	flat[46] = (char)(flat[46] + 3); /* the size of what is rare */
 	m.size += 3;
 	at = 0;
 	assert_true(message_get_spec(&m, &at, &back));
 	assert_int_equal(at, m.size);
+	flat[46] = MESSAGE_SPEC_RARE + 7; /* of a program that knows of no batches */
+	at = 0;
+	assert_true(message_get_spec(&m, &at, &back));
+	assert_true(back.unique_key.size == 7 && back.batch == 0 && back.callback.size == 0);
 	flat[46] = MESSAGE_SPEC_RARE - 1;
 	at = 0;
 	assert_false(message_get_spec(&m, &at, &back));

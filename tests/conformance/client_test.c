@@ -28,7 +28,9 @@ static struct {
 	uint64_t ids;
 	struct reeve_client *c;
 	struct job_spec last; /* that was submitted; its texts are gone */
-	char unique_key[16], key[16];
+	char unique_key[16], key[16], callback[64];
+	enum link_batch batch_verb;
+	char batch_json[64];
 } t;
 
 /* ── the daemon ── */
@@ -44,6 +46,7 @@ static void on_submit(void *context, struct link_request *r, const struct job_sp
 	}
 	t.last = specs[n - 1];
 	snprintf(t.unique_key, sizeof t.unique_key, "%.*s", (int)t.last.unique.key.size, t.last.unique.key.data);
+	snprintf(t.callback, sizeof t.callback, "%.*s", (int)t.last.callback.size, t.last.callback.data);
 	snprintf(t.key, sizeof t.key, "%.*s", (int)t.last.key.size, t.last.key.data);
 	ids = mem_new(n * sizeof *ids);
 	bool *existing = mem_new(n * sizeof *existing);
@@ -87,6 +90,22 @@ static void on_call(void *context, struct link_request *r, struct bytes namespac
 	link_called(r, input, bytes_equal(capability, bytes_of("echo.me")) ? NULL : &none);
 }
 
+static void on_batch(
+	void *context, struct link_request *r, enum link_batch what, uint64_t id, int64_t timeout_ms, struct bytes json)
+{
+	struct err e;
+	scoped(buf_fini) struct buf out = {0};
+	t.batch_verb = what;
+	snprintf(t.batch_json, sizeof t.batch_json, "%.*s", (int)json.size, json.data);
+	if (id == 9) {
+		err_set(&e, E_STATE, "batch 9: is over");
+		link_refused(r, &e);
+		return;
+	}
+	buf_format(&out, "{\"batch_id\":\"%013d\",\"timeout\":%d}", (int)(id ? id : 7), (int)timeout_ms);
+	link_shown(r, buf_bytes(&out));
+}
+
 static void on_gone(void *context, struct link_request *r)
 {
 	struct link_outcome o = {.id = 1000000, .state = JOB_PROCESSING};
@@ -108,7 +127,7 @@ static void *daemon_thread(void *loop)
 
 static int begin(void **state)
 {
-	struct link_client_handlers h = {NULL, on_submit, on_wait, on_show, on_call, on_gone};
+	struct link_client_handlers h = {NULL, on_submit, on_wait, on_show, on_call, on_batch, on_gone};
 	struct err e;
 	memset(&t, 0, sizeof t);
 	strcpy(t.directory, "/tmp/reeve-client-XXXXXX");
@@ -359,6 +378,34 @@ static void what_few_jobs_have_arrives_and_who_was_there_is_told(void **state)
 	assert_non_null(strstr(reeve_client_error(t.c), "period"));
 }
 
+static void a_batch_is_opened_filled_closed_waited_for_and_cancelled(void **state)
+{
+	struct reeve_job_spec spec = REEVE_JOB_SPEC_INIT;
+	struct reeve_bytes json;
+	char id[REEVE_ID_SIZE], job[REEVE_ID_SIZE];
+	assert_int_equal(reeve_client_batch_open(t.c, "{\"name\":\"n\"}", id), REEVE_OK);
+	assert_string_equal(id, "0000000000007");
+	assert_int_equal(t.batch_verb, LINK_BATCH_OPEN);
+	assert_string_equal(t.batch_json, "{\"name\":\"n\"}");
+	spec.capability = "some.thing";
+	spec.batch = id;
+	spec.callback = "{\"url\":\"http://h/\"}";
+	assert_int_equal(reeve_client_submit(t.c, &spec, 1, &job), REEVE_OK);
+	assert_int_equal(t.last.batch_id, 7);
+	assert_string_equal(t.callback, spec.callback);
+	assert_int_equal(reeve_client_batch_close(t.c, id, &json), REEVE_OK);
+	assert_int_equal(t.batch_verb, LINK_BATCH_CLOSE);
+	assert_int_equal(reeve_client_batch_wait(t.c, id, 42, &json), REEVE_OK);
+	assert_int_equal(t.batch_verb, LINK_BATCH_WAIT);
+	assert_string_equal(json.data, "{\"batch_id\":\"0000000000007\",\"timeout\":42}");
+	assert_int_equal(reeve_client_batch_cancel(t.c, "0000000000009", &json), REEVE_E_STATE);
+	assert_non_null(strstr(reeve_client_error(t.c), "is over"));
+	assert_int_equal(reeve_client_batch_close(t.c, "nine", &json), REEVE_E_INVALID);
+	spec.batch = "nine";
+	assert_int_equal(reeve_client_submit(t.c, &spec, 1, &job), REEVE_E_INVALID);
+	assert_non_null(strstr(reeve_client_error(t.c), "nine"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +415,7 @@ int main(void)
 		TEST(a_refusal_says_why_and_the_client_goes_on),
 		TEST(an_outcome_has_a_result_or_an_error),
 		TEST(a_job_is_shown_or_not_found),
+		TEST(a_batch_is_opened_filled_closed_waited_for_and_cancelled),
 		TEST(a_capability_is_invoked),
 		TEST(a_window_of_jobs_is_outstanding_and_each_ends_once),
 		TEST(a_refused_job_gets_one_answer),

@@ -1,10 +1,11 @@
 """Batches on real workers: one progress, one end, one callback, whatever is killed in between."""
+import ctypes
 import json
 import unittest
 
 from jobs import config, ended, worker
 from receiver import Receiver
-from support import Daemon, wait_until
+from support import Daemon, binary, wait_until
 from test_callbacks import bodies, daemon
 
 
@@ -29,6 +30,54 @@ def over(d, batch):
             return None
         return b if b["finished_at"] else None
     return wait_until(is_over, "the end of batch %s" % batch)
+
+
+class Spec(ctypes.Structure):
+    """struct reeve_job_spec of include/reeve/client.h."""
+    _fields_ = [("size", ctypes.c_uint32), ("capability", ctypes.c_char_p), ("namespace", ctypes.c_char_p), ("input", ctypes.c_char_p),
+                ("input_size", ctypes.c_size_t), ("idempotency_key", ctypes.c_char_p), ("tags", ctypes.c_char_p),
+                ("traceparent", ctypes.c_char_p), ("priority", ctypes.c_int), ("max_attempts", ctypes.c_int), ("due_at_ms", ctypes.c_int64),
+                ("expires_at_ms", ctypes.c_int64), ("timeout_ms", ctypes.c_int64), ("key", ctypes.c_char_p), ("deadline_ms", ctypes.c_int64),
+                ("retry_delay_ms", ctypes.c_int64), ("retry_cap_ms", ctypes.c_int64), ("unique", ctypes.c_uint), ("unique_key", ctypes.c_char_p),
+                ("unique_period_ms", ctypes.c_int64), ("callback", ctypes.c_char_p), ("batch", ctypes.c_char_p)]
+
+
+class Text(ctypes.Structure):
+    """struct reeve_bytes."""
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+    def json(self):
+        return json.loads(ctypes.string_at(self.data, self.size))
+
+
+class Library(unittest.TestCase):
+    """The client of libreeve, against the real daemon."""
+
+    def setUp(self):
+        with open(binary("libreeve.so"), "rb") as f:
+            if b"__asan_" in f.read():
+                self.skipTest("a sanitized library cannot be loaded into python")
+        self.lib = ctypes.CDLL(binary("libreeve.so"))
+        self.lib.reeve_client_error.restype = ctypes.c_char_p
+
+    def test_a_program_opens_fills_closes_and_waits_for_a_batch(self):
+        with Receiver() as r, daemon() as d:
+            client, batch, job, shown_ = ctypes.c_void_p(), ctypes.create_string_buffer(14), ctypes.create_string_buffer(14), Text()
+            self.assertEqual(self.lib.reeve_client_open((d.socket + ".link").encode(), ctypes.byref(client)), 0)
+            self.assertEqual(self.lib.reeve_client_batch_open(client, b'{"name":"by C","max_failures":1}', batch), 0)
+            spec = Spec(size=ctypes.sizeof(Spec), capability=b"test.echo", priority=-1, batch=batch.value,
+                        callback=json.dumps({"url": r.url}).encode())
+            self.assertEqual(self.lib.reeve_client_submit(client, ctypes.byref(spec), 1, job), 0, self.lib.reeve_client_error(client))
+            self.assertEqual(bodies(r.wait(1))[0]["batch_id"], batch.value.decode())
+            refused = Spec(size=ctypes.sizeof(Spec), capability=b"test.echo", priority=-1, callback=b'{"url":"http://10.0.0.1/"}')
+            self.assertNotEqual(self.lib.reeve_client_submit(client, ctypes.byref(refused), 1, job), 0)
+            self.assertIn(b"may not be reached", self.lib.reeve_client_error(client))
+            self.assertEqual(self.lib.reeve_client_batch_close(client, batch, ctypes.byref(shown_)), 0)
+            self.assertEqual(self.lib.reeve_client_batch_wait(client, batch, ctypes.c_int64(20000), ctypes.byref(shown_)), 0)
+            self.assertEqual((shown_.json()["status"], shown_.json()["name"], shown_.json()["counts"]["completed"]), ("completed", "by C", 1))
+            self.assertNotEqual(self.lib.reeve_client_batch_cancel(client, batch, ctypes.byref(shown_)), 0)
+            self.assertIn(b"is over", self.lib.reeve_client_error(client))
+            self.lib.reeve_client_close(client)
 
 
 class Batches(unittest.TestCase):

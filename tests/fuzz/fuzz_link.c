@@ -50,7 +50,7 @@ static void read_all(const struct wire_message *m)
 	if (message_get_answer(m, &answer))
 		touch(answer.result);
 	while (message_get_spec(m, &at, &spec))
-		touch(spec.traceparent), touch(spec.fair_key), touch(spec.unique_key);
+		touch(spec.traceparent), touch(spec.fair_key), touch(spec.unique_key), touch(spec.callback);
 	if (jsontext_check(m->data, m->size, NULL)) {
 		struct jsontext all = {m->data, m->size}, key, value;
 		char text[64];
