@@ -80,7 +80,7 @@ static void a_key_that_was_long_away_gains_no_turns_by_that(void **state)
 	assert_string_equal(next(f, 8), "abababab");
 }
 
-static void the_age_of_one_keys_job_lifts_its_priority_for_all_keys(void **state)
+static void the_age_of_one_keys_job_does_not_lift_those_of_others_over_another_priority(void **state)
 {
 	struct fixture *f = *state;
 	for (int i = 0; i < 3; i++)
@@ -88,7 +88,7 @@ static void the_age_of_one_keys_job_lifts_its_priority_for_all_keys(void **state
 	f->now += 2 * 60000;
 	submit_key(f, "bolt", 3);
 	submit_key(f, "corp", 5); /* as urgent as the oldest now, and came later */
-	assert_string_equal(next(f, 5), "abaac");
+	assert_string_equal(next(f, 5), "aaacb");
 }
 
 static void a_job_given_back_keeps_its_place_in_its_key(void **state)
@@ -185,7 +185,7 @@ int main(void)
 		TEST(jobs_without_a_key_are_together_as_one_key),
 		TEST(a_greater_priority_goes_before_any_turn),
 		TEST(a_key_that_was_long_away_gains_no_turns_by_that),
-		TEST(the_age_of_one_keys_job_lifts_its_priority_for_all_keys),
+		TEST(the_age_of_one_keys_job_does_not_lift_those_of_others_over_another_priority),
 		TEST(a_job_given_back_keeps_its_place_in_its_key),
 		TEST(a_cancelled_job_takes_its_lane_out_of_the_turns_when_it_was_the_last),
 		TEST(a_restart_keeps_keys_and_the_order_within_each),

@@ -2,7 +2,10 @@
  *
  * A lane's first job has waited longest, so a level's greatest effective priority is that of the oldest of its lanes' first
  * jobs: comparing ten of them finds the level that is next, and ageing costs nothing. Within the level the lanes take turns:
- * whoever gave a job goes to the end. So a key waits for at most one job of each other key, however many these have. */
+ * whoever gave a job goes to the end. So a key waits for at most one job of each other key, however many these have.
+ *
+ * No job goes before a more urgent one of another level: where the lane whose turn it is has only one that is less urgent than
+ * what the next level has to give, the oldest of its level goes, whose age it was. */
 #include "queue/state.h"
 
 #include <stdlib.h>
@@ -177,23 +180,32 @@ static struct job *oldest(const struct level *level)
 	return plain && before(plain, keyed) ? plain : keyed;
 }
 
+static bool more_urgent(const struct job *a, const struct job *b, int64_t now_ms)
+{
+	int p = effective(a, now_ms), q = effective(b, now_ms);
+	return p > q || (p == q && before(a, b));
+}
+
 struct job *order_first(const struct queue *q, int64_t now_ms, struct job **urgent)
 {
-	const struct level *best = NULL;
-	struct job *best_oldest = NULL;
-	int best_priority = -1;
+	const struct level *level = NULL;
+	struct job *best = NULL, *rival = NULL; /* the oldest of the most urgent level, and of the next one */
 	for (unsigned left = q->nonempty; left; left &= left - 1) {
-		const struct level *level = &q->levels[__builtin_ctz(left)];
-		struct job *j = oldest(level);
-		int p = effective(j, now_ms);
-		if (p > best_priority || (p == best_priority && before(j, best_oldest))) {
-			best = level;
-			best_oldest = j;
-			best_priority = p;
+		const struct level *one = &q->levels[__builtin_ctz(left)];
+		struct job *j = oldest(one);
+		if (!best || more_urgent(j, best, now_ms)) {
+			rival = best;
+			best = j;
+			level = one;
+		} else if (!rival || more_urgent(j, rival, now_ms)) {
+			rival = j;
 		}
 	}
-	*urgent = best_oldest;
-	return best ? first_of(container_of(best->turns.next, struct lane, turn)) : NULL;
+	*urgent = best;
+	if (!best)
+		return NULL;
+	struct job *turn = first_of(container_of(level->turns.next, struct lane, turn));
+	return !rival || turn == best || more_urgent(turn, rival, now_ms) ? turn : best;
 }
 
 static void older(int64_t *at, const struct job *j)

@@ -7,7 +7,8 @@
  * INVARIANTS (checked at every step by the simulator, tests/sim)
  *  - a job is in exactly one place: scheduled heap, one FIFO list (of its priority and key), leased, settling
  *  - order: greatest priority + floor(waited / 60 s) (at most 9) first, then first come; where jobs have keys, the keys of
- *    that priority take turns, and first come holds within a key (jobs without a key are together as one key)
+ *    that priority take turns, and first come holds within a key (jobs without a key are together as one key); but no turn
+ *    brings a job before a more urgent one of another priority
  *  - at most one valid fence per job: epoch << 32 | lease count; completions with another are refused (E_FENCE)
  *  - nothing is leased before its submit is durable; nothing is `ended` before its end is durable
  *  - an acknowledged job ends exactly once: completed, failed (dead letter) or cancelled

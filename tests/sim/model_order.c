@@ -34,10 +34,27 @@ static bool more_urgent(const struct sim_job *a, const struct sim_job *b, int64_
 	return p > q || (p == q && before(a, b));
 }
 
-/* The most urgent, and the first of each lane of its level. */
+/* The most urgent, and the first of each lane. */
 struct next {
 	const struct sim_job *best, *heads[10][SIM_TENANTS];
+	const struct sim_job *rival; /* the most urgent of another level than the best one's */
 };
+
+static void find_rival(struct world *w, struct next *n)
+{
+	for (int p = 0; p < 10; p++) {
+		for (int t = 0; n->best && p != n->best->priority && t < SIM_TENANTS; t++) {
+			const struct sim_job *j = n->heads[p][t];
+			if (j && (!n->rival || more_urgent(j, n->rival, queues_now(w->qs))))
+				n->rival = j;
+		}
+	}
+}
+
+static bool may_go(struct world *w, const struct sim_job *j, const struct next *n)
+{
+	return j == n->best || !n->rival || more_urgent(j, n->rival, queues_now(w->qs));
+}
 
 static void look(struct world *w, int queue, struct next *n)
 {
@@ -55,6 +72,7 @@ static void look(struct world *w, int queue, struct next *n)
 		if (!n->best || more_urgent(j, n->best, now))
 			n->best = j;
 	}
+	find_rival(w, n);
 }
 
 void model_turns_forget(struct world *w, int queue)
@@ -73,6 +91,13 @@ void model_turn_forget(struct world *w, int queue, int tenant)
 static void check_turn(struct world *w, int queue, const struct sim_job *given, const struct next *n)
 {
 	struct sim_turns *t = &w->turns[queue][given->priority];
+	for (int lane = 0; lane < SIM_TENANTS; lane++) { /* where one of them may not go its age decides, not its turn */
+		const struct sim_job *head = n->heads[given->priority][lane];
+		if (head && !may_go(w, head, n)) {
+			*t = (struct sim_turns){0};
+			return;
+		}
+	}
 	for (int lane = 0; lane < SIM_TENANTS; lane++) {
 		const struct sim_job *head = n->heads[given->priority][lane];
 		if (!head || head->id != t->head[lane]) {
@@ -102,7 +127,7 @@ void model_given(struct world *w, int queue, uint64_t id)
 	}
 	const struct sim_job *j = model_find(w, id);
 	SIM_CHECK(w, may, "lease: gave job %llu of a queue that is paused or at its limit", (unsigned long long)id);
-	SIM_CHECK(w, n.best && j->priority == n.best->priority && n.heads[j->priority][j->tenant] == j,
+	SIM_CHECK(w, n.best && j->priority == n.best->priority && n.heads[j->priority][j->tenant] == j && may_go(w, j, &n),
 		"lease: gave job %llu, job %llu is next", (unsigned long long)id,
 		(unsigned long long)(n.best ? n.best->id : 0));
 	check_turn(w, queue, j, &n);
