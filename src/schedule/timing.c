@@ -15,26 +15,31 @@ static int64_t next_interval(const struct timing *t, int64_t after_ms)
 	return t->start_ms + (floor_div(after_ms - t->start_ms, t->every_ms) + 1) * t->every_ms;
 }
 
-/* Of the wall-clock times that the change at the beginning of the span skipped. */
-static bool skipped_one(const struct timing *t, const struct zone_span *s)
+/* The next match from `local` on. A rare one is far away, over many changes of the clocks: it is looked for once. */
+struct match {
+	int64_t searched, found; /* nothing matches from the one to before the other */
+};
+
+static int64_t match_from(const struct cron *c, struct match *m, int64_t local)
 {
-	return s->before < s->offset && cron_next(&t->cron, s->from + s->before) < s->from + s->offset;
+	if (local < m->searched || local > m->found)
+		*m = (struct match){local, cron_next(c, local)};
+	return m->found;
 }
 
 /* Span by span; in each, the wall clock runs evenly. */
 static int64_t next_second(const struct timing *t, int64_t from)
 {
+	struct match m = {INT64_MAX, INT64_MIN};
 	struct zone_span s;
 	for (int n = 0; n < SPANS_MAX; n++, from = s.until) {
 		zone_span_at(t->zone, from, &s);
-		int64_t local = from + s.offset;
-		if (!t->cron.wild) {
-			if (from == s.from && skipped_one(t, &s))
-				return from;
-			if (s.before > s.offset && local < s.from + s.before) /* comes a second time */
-				local = s.from + s.before;
-		}
-		int64_t found = cron_next(&t->cron, local);
+		int64_t local = from + s.offset, before = s.from + s.before; /* where the clocks were when they were changed */
+		if (!t->cron.wild && from == s.from && before < local && match_from(&t->cron, &m, before) < local)
+			return from; /* a time that was skipped */
+		if (!t->cron.wild && s.before > s.offset && local < before)
+			local = before; /* until there the times come again */
+		int64_t found = match_from(&t->cron, &m, local);
 		if (found == CRON_NEVER)
 			break;
 		if (found - s.offset < s.until)
