@@ -37,6 +37,7 @@ struct api_calls { /* what the wiring does for the API */
 	void *context;
 	enum errcode (*add_worker)(void *context, const json_t *declaration, struct err *e);
 	enum errcode (*remove_worker)(void *context, const char *id, struct err *e);
+	enum errcode (*promote_worker)(void *context, const char *id, struct err *e);
 };
 
 struct api {

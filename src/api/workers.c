@@ -17,6 +17,7 @@ static void remove_worker(void *context, struct http_request *r);
 static void start_worker(void *context, struct http_request *r);
 static void stop_worker(void *context, struct http_request *r);
 static void restart_worker(void *context, struct http_request *r);
+static void promote_worker(void *context, struct http_request *r);
 static void scale_worker(void *context, struct http_request *r);
 static void list_instances(void *context, struct http_request *r);
 static void show_instance(void *context, struct http_request *r);
@@ -49,6 +50,10 @@ const struct http_route worker_routes[] = {
 		.handle = restart_worker,
 		.summary = "Restart a worker; ?force=true even while it waits after failures",
 		.doc = "\"x-query\":\"force\""},
+	{.method = "POST",
+		.path = "/v1/workers/{worker}/promote",
+		.handle = promote_worker,
+		.summary = "Run a worker as a module again that was demoted to a process"},
 	{.method = "POST",
 		.path = "/v1/workers/{worker}/scale",
 		.handle = scale_worker,
@@ -317,6 +322,15 @@ static void restart_worker(void *context, struct http_request *r)
 		api_fail(r, E_INVALID, "?force=%.32s: true or false is needed", text.data);
 	else if (w)
 		answer_change(a, r, w, supervisor_restart(a->supervisor, w->id, force, &e), &e);
+}
+
+static void promote_worker(void *context, struct http_request *r)
+{
+	struct api *a = context;
+	struct err e;
+	struct worker *w = find_worker(a, r);
+	if (w)
+		answer_change(a, r, w, a->calls.promote_worker(a->calls.context, w->id, &e), &e);
 }
 
 static void scale_worker(void *context, struct http_request *r)

@@ -136,6 +136,11 @@ static int worker_restart(const struct args *a)
 	return verb(a, arg_option(a, "force") ? "/restart?force=true" : "/restart");
 }
 
+static int worker_promote(const struct args *a)
+{
+	return verb(a, "/promote");
+}
+
 static int worker_scale(const struct args *a)
 {
 	scoped(mem_free_at) char *escaped = url_path("/scale?replicas=", a->operands[1], "");
@@ -169,6 +174,7 @@ const struct command worker_commands[] = {
 	{"worker", "start", "ID", "Start a stopped worker", NULL, 1, 1, worker_start},
 	{"worker", "stop", "ID", "Drain and stop a worker", NULL, 1, 1, worker_stop},
 	{"worker", "restart", "ID", "Stop and start a worker", restart_options, 1, 1, worker_restart},
+	{"worker", "promote", "ID", "Run a demoted worker as a module again", NULL, 1, 1, worker_promote},
 	{"worker", "scale", "ID N", "Run N replicas", NULL, 2, 2, worker_scale},
 	{"worker", "add", "JSON", "Add a worker as the YAML would: JSON text, @FILE or -", NULL, 1, 1, worker_add},
 	{"worker", "remove", "ID", "Remove a stopped worker", NULL, 1, 1, worker_remove},

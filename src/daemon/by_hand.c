@@ -22,11 +22,12 @@ void by_hand_note(void *daemon, const struct worker *w)
 	struct daemon *d = daemon;
 	char text[WORKER_ID_MAX + sizeof STOPPED_PREFIX + 1];
 	struct store_key key = key_of(w, text);
-	bool keep = !w->wanted && w->restart.when == RESTART_UNLESS_STOPPED;
-	if (!keep && !is_kept(d, key))
+	if (w->wanted && w->on_crash == WORKER_CRASH_QUARANTINE)
+		crashes_forget(d, w);
+	if (w->restart.when != RESTART_UNLESS_STOPPED)
 		return;
 	struct store_batch *b = store_batch_new();
-	if (keep)
+	if (!w->wanted)
 		store_batch_put(b, STORE_SETTING, key, (struct bytes){0}, bytes_of("{}"));
 	else
 		store_batch_delete(b, STORE_SETTING, key);

@@ -120,6 +120,16 @@ void schedules_open(struct daemon *d);
 enum errcode schedules_read(struct daemon *d, struct err *e); /* those of before, and those of the file */
 void schedules_take_settings(struct daemon *d, struct settings *s); /* from now on */
 
+/* crashes.c */
+/* One more, for the reason given; returns how many within the worker's window. */
+unsigned crashes_count(struct daemon *d, const struct worker *w, const char *why);
+void crashes_forget(struct daemon *d, const struct worker *w);
+/* on_crash: demote and quarantine, which hold until the declaration is changed or somebody promotes or starts it. */
+void crashes_act(struct daemon *d, struct worker *w, const char *why);
+void crashes_recall(struct daemon *d); /* acts for those that crashed an earlier engine */
+/* A demoted worker is a module again. E_NOT_FOUND; E_STATE: it was not demoted. */
+enum errcode crashes_promote(struct daemon *d, const char *id, struct err *e);
+
 /* recovery.c */
 enum errcode recovery_adopt(
 	struct daemon *d, struct err *e); /* instances that live; jobs are held until they have spoken */

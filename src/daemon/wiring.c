@@ -578,6 +578,11 @@ static enum errcode call_remove_worker(void *context, const char *id, struct err
 	return workers_remove(context, id, e);
 }
 
+static enum errcode call_promote_worker(void *context, const char *id, struct err *e)
+{
+	return crashes_promote(context, id, e);
+}
+
 /* Before anything is loaded: what an earlier engine left half done ends then, and is news. */
 static void fill_api(struct daemon *d)
 {
@@ -601,7 +606,7 @@ static void fill_api(struct daemon *d)
 	a->outputs = d->outputs;
 	a->events = d->events;
 	a->metrics = d->metrics;
-	a->calls = (struct api_calls){d, call_add_worker, call_remove_worker};
+	a->calls = (struct api_calls){d, call_add_worker, call_remove_worker, call_promote_worker};
 	a->node = d->settings->node;
 	a->data_dir = d->settings->data_dir;
 	a->socket = d->settings->socket;

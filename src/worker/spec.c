@@ -32,6 +32,8 @@ static enum errcode refuse(struct reading *r, const char *at, const char *format
 static const char *const worker_profiles[] = {"batch", "web", "database", "worker", "scheduler", "default", NULL};
 enum { WORKER_PROFILE_DEFAULT = 5 };
 
+static const char *const on_crash_words[] = {"restart", "quarantine", "demote", NULL};
+
 static char *text_of(const json_t *object, const char *name)
 {
 	return mem_text(json_string_value(json_object_get(object, name)));
@@ -348,10 +350,8 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 	w->id = text_of(json, "id");
 	const char *type = json_string_value(json_object_get(json, "type"));
 	w->type = type && strcmp(type, "module") == 0 ? WORKER_MODULE : WORKER_PROCESS;
-	w->on_crash = json_string_value(json_object_get(json, "on_crash")) &&
-						  strcmp(json_string_value(json_object_get(json, "on_crash")), "demote") == 0
-					  ? WORKER_CRASH_DEMOTE
-					  : WORKER_CRASH_RESTART;
+	w->on_crash =
+		(enum worker_on_crash)word_of(json_object_get(json, "on_crash"), on_crash_words, WORKER_CRASH_RESTART);
 	const char *kind = json_string_value(json_object_get(json, "kind"));
 	w->kind = kind && strcmp(kind, "managed") == 0 ? WORKER_MANAGED : WORKER_INTEGRATED;
 	w->after = texts_of(json_object_get(json, "after"));

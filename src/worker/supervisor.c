@@ -315,16 +315,37 @@ void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, c
 	struct worker *w = supervisor_find(s, worker_id);
 	if (!w || !w->wanted || w->removing)
 		return;
-	if (w->on_crash == WORKER_CRASH_DEMOTE) {
-		w->type = WORKER_PROCESS;
-		return;
-	}
 	struct instance *i =
 		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)keep_chance(s), keep_now(s));
 	keep_move(s, i, INSTANCE_INITIALIZING);
 	instance_set_error(i, "crash", "run", true, keep_now(s), "%s", evidence);
 	i->breaker.attempts = n ? n - 1 : 0;
 	keep_fail(s, i);
+}
+
+/* Every instance goes and others come: they are of the other type. */
+void supervisor_set_type(struct supervisor *s, struct worker *w, enum worker_type type)
+{
+	w->type = type;
+	for (struct list *at = w->instances.next, *next; at != &w->instances; at = next) {
+		struct instance *i = container_of(at, struct instance, link);
+		next = at->next;
+		i->leaving = true;
+		keep_stop(s, i);
+	}
+	converge(s, w);
+}
+
+void supervisor_quarantine(struct supervisor *s, struct worker *w, const char *why)
+{
+	if (!w->wanted)
+		return;
+	w->wanted = false;
+	struct instance *i =
+		instance_new(w, s->calls.runner(s->calls.context, w), NULL, (uint32_t)keep_chance(s), keep_now(s));
+	keep_move(s, i, INSTANCE_INITIALIZING);
+	instance_set_error(i, "crash", "run", false, keep_now(s), "quarantined after %s; start it to try again", why);
+	keep_move(s, i, INSTANCE_FAILED);
 }
 
 static void converge_all(struct supervisor *s)

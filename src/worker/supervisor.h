@@ -69,8 +69,13 @@ void supervisor_hold(
 	struct supervisor *s, bool hold); /* while held, nothing is started; letting go starts what is missing */
 
 /* The engine before crashed in a module of this worker, for the n-th time within its window: counted as a failure of an instance,
- * which waits out its backoff or is given up. With on_crash: demote the worker goes on as a process. While held. */
+ * which waits out its backoff or is given up. While held. */
 void supervisor_blame(struct supervisor *s, const char *worker_id, unsigned n, const char *evidence);
+
+/* The worker runs as the other type from now on: what runs is drained, others are started at once. */
+void supervisor_set_type(struct supervisor *s, struct worker *w, enum worker_type type);
+/* It stays off, as a failed instance shows, until somebody starts it. */
+void supervisor_quarantine(struct supervisor *s, struct worker *w, const char *why);
 
 void supervisor_initialized(struct supervisor *s, struct instance *i, const struct err *error); /* error NULL: well */
 void supervisor_answer(

@@ -230,15 +230,30 @@ static void a_module_that_crashed_the_engine_waits_and_is_given_up_in_the_end(vo
 	assert_int_equal(i->next_try_at_ms, 0);
 }
 
-static void a_module_that_is_to_be_demoted_goes_on_as_a_process(void **state)
+static void a_worker_of_another_type_is_drained_and_replaced(void **state)
+{
+	struct worker *w = add("");
+	struct instance *i = only(w);
+	f.events.running(f.events.context, i);
+	supervisor_set_type(f.s, w, WORKER_MODULE);
+	assert_int_equal(f.stops, 1);
+	assert_int_equal(f.starts, 2); /* the new one does not wait for the old one's jobs */
+	f.events.stopped(f.events.context, i);
+	assert_int_equal(f.gone, 1);
+}
+
+static void one_in_quarantine_stays_off_until_somebody_starts_it(void **state)
 {
 	supervisor_hold(f.s, true);
-	struct worker *w = add(",\"on_crash\":\"demote\"");
-	w->type = WORKER_MODULE;
-	supervisor_blame(f.s, "w", 1, "module panic: SIGSEGV in capability x");
+	struct worker *w = add(",\"on_crash\":\"quarantine\",\"replicas\":{\"min\":2}");
+	supervisor_quarantine(f.s, w, "a panic");
 	supervisor_hold(f.s, false);
-	assert_int_equal(w->type, WORKER_PROCESS);
-	assert_int_equal(only(w)->state, INSTANCE_STARTING);
+	pass(600000);
+	assert_int_equal(f.starts, 0);
+	assert_int_equal(only(w)->state, INSTANCE_FAILED);
+	assert_string_equal(only(w)->last_error.details, "quarantined after a panic; start it to try again");
+	assert_int_equal(supervisor_start(f.s, "w", NULL), E_OK);
+	assert_int_equal(f.starts, 2);
 }
 
 static void a_crash_loop_is_given_up_and_can_be_started_by_hand(void **state)
@@ -654,7 +669,8 @@ int main(void)
 		CASE(a_start_that_is_refused_is_failed_with_its_sentence),
 		CASE(a_dead_instance_is_started_again_after_a_growing_wait),
 		CASE(a_module_that_crashed_the_engine_waits_and_is_given_up_in_the_end),
-		CASE(a_module_that_is_to_be_demoted_goes_on_as_a_process),
+		CASE(a_worker_of_another_type_is_drained_and_replaced),
+		CASE(one_in_quarantine_stays_off_until_somebody_starts_it),
 		CASE(a_crash_loop_is_given_up_and_can_be_started_by_hand),
 		CASE(one_that_has_run_for_the_window_begins_to_count_anew),
 		CASE(never_means_never),

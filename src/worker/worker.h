@@ -18,8 +18,9 @@ enum worker_type { WORKER_PROCESS, WORKER_MODULE };
 enum worker_kind { WORKER_INTEGRATED, WORKER_MANAGED }; /* of a process: it speaks the link, or we only start it */
 enum worker_on_crash {
 	WORKER_CRASH_RESTART,
+	WORKER_CRASH_QUARANTINE,
 	WORKER_CRASH_DEMOTE
-}; /* demote: a module that crashed goes on as a process */
+}; /* of a module: quarantine: it stays off until it is started by hand; demote: it goes on as a process */
 
 enum { /* limits of what configuration chooses */
 	WORKER_ID_MAX = 64, /* bytes: letters, digits, - _ . */

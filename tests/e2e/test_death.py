@@ -9,6 +9,9 @@ from support import Daemon, alive, binary, wait_until
 BOTH = ("process", "module")
 
 
+QUICK = {"jobs": {"retry_delay": "10ms", "retry_cap": "50ms"}}
+
+
 class Engine(unittest.TestCase):
     timeout_s = 120
 
@@ -77,8 +80,7 @@ class Engine(unittest.TestCase):
     def test_a_module_that_is_to_be_demoted_goes_on_as_a_process(self):
         declared = worker("module", on_crash="demote")
         declared["execution"] = {"executable_path": binary("tests/workers/testworker")}
-        quick = {"jobs": {"retry_delay": "10ms", "retry_cap": "50ms"}}
-        with Daemon(config(declared, **quick)) as d:
+        with Daemon(config(declared, **QUICK)) as d:
             shown = ended(d, submit(d, "crash", {"signal": 11, "until": 2}, delay="200ms"))
             self.assertEqual((shown["status"], shown["attempts"]), ("completed", 2))
             i, = in_state(d, "running")
@@ -86,6 +88,29 @@ class Engine(unittest.TestCase):
             d.kill_engine()
             i, = in_state(d, "running")
             self.assertEqual(i["type"], "process")
+            d.reeve("worker", "promote", "test")
+            wait_until(lambda: [(i["type"], i["state"]) for i in instances(d)] == [("module", "running")], "the module", 20)
+            self.assertEqual(run(d, "echo", {"a": 1})["result"], {"a": 1})
+            d.kill_engine()
+            self.assertEqual(in_state(d, "running")[0]["type"], "module")
+            self.assertIn("was not demoted", d.run("worker", "promote", "test").stderr)
+
+    def test_a_module_that_is_to_be_quarantined_stays_off_until_it_is_started(self):
+        with Daemon(config(worker("module", on_crash="quarantine"), worker("module", id="other"), **QUICK)) as d:
+            in_state(d, "running")
+            in_state(d, "running", "other")
+            d.http("POST", "/v1/workers/other/stop")
+            in_state(d, "stopped", "other")
+            job = submit(d, "crash", {"signal": 11, "until": 2})
+            i, = in_state(d, "failed")
+            self.assertIn("quarantined after module panic: SIGSEGV in capability test.crash", i["last_error"]["details"])
+            self.assertEqual(ended(d, job)["status"], "completed")  # by the other, which this engine has started
+            d.kill_engine()
+            in_state(d, "failed")
+            d.reeve("worker", "start", "test")
+            in_state(d, "running")
+            d.kill_engine()
+            in_state(d, "running")
 
 
 class Poison(unittest.TestCase):
