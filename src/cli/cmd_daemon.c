@@ -152,7 +152,7 @@ static int start_detached(const struct places *p)
 
 static int up(const struct args *a)
 {
-	struct places p;
+	static struct places p; /* its texts are in use until the end */
 	int code = find_places(a, &p);
 	if (code)
 		return code;
