@@ -158,12 +158,22 @@ enum errcode claims_heartbeat(
 	return E_OK;
 }
 
+/* The job is in other hands, or waits for them: it was done twice. */
+static void count_late(struct claims *c, uint64_t id)
+{
+	const struct job *j = queues_find(c->queues, id);
+	if (j)
+		queue_count_fenced(j->queue);
+}
+
 enum errcode claims_complete(
 	struct claims *c, uint64_t id, uint64_t fence, struct bytes result, queue_done *done, void *context, struct err *e)
 {
 	struct claim *k;
 	enum errcode code = find(c, id, fence, &k, e);
-	if (!code)
+	if (code)
+		count_late(c, id);
+	else
 		code = queue_complete(c->queues, id, fence, result, claims_now(c), done, context, e);
 	if (code)
 		return code;

@@ -352,6 +352,9 @@ static void a_lease_that_runs_out_is_a_crash_and_voids_the_fence(void **state)
 	assert_int_equal(queues_find(f.qs, id)->crashes, 1);
 	assert_int_equal(claims_complete(f.c, id, x.fences[0], bytes_of("1"), NULL, NULL, NULL), E_FENCE);
 	struct client y = claimed("a", 1);
+	struct queue_info info;
+	queue_get_info(queues_find(f.qs, id)->queue, &info);
+	assert_true(info.fenced_total == 1 && info.repeated_total == 1); /* it was done twice, and that is known */
 	assert_int_equal(y.attempts[0], 2);
 	assert_true(y.fences[0] > x.fences[0]);
 	for (int i = 0; i < 2; i++) {

@@ -61,6 +61,16 @@ class Deadline(unittest.TestCase):
                 self.assertEqual((shown["status"], shown["error"]["code"], shown["attempts"]), ("failed", "deadline", 1), shown)
                 self.assertLess(run(d, "about", {}, deadline=in_seconds(30))["result"]["remaining_ms"], 30001)
 
+    def test_a_pull_client_is_told_when_it_has_come(self):
+        with Daemon(config()) as d:
+            job = d.http("POST", "/v1/jobs", {"capability": "pulled", "deadline": in_seconds(2)}).json()["job_id"]
+            claim = d.http("POST", "/v1/claims", {"capabilities": ["pulled"], "wait": "5s", "lease": "1m"}).json()["claims"][0]
+            self.assertEqual(claim["job_id"], job)
+            shown = ended(d, job)
+            self.assertEqual((shown["status"], shown["error"]["code"], shown["attempts"]), ("failed", "deadline", 1), shown)
+            late = d.http("POST", "/v1/claims/%s/complete" % job, {"fence": claim["fence"], "result": 1})
+            self.assertEqual(late.status, 409)
+
     def test_one_that_has_passed_is_refused(self):
         with Daemon(config()) as d:
             answer = d.http("POST", "/v1/jobs", {"capability": "a", "deadline": "2020-01-01T00:00:00Z"})
