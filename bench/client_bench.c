@@ -308,8 +308,8 @@ int main(int argc, char **argv)
 		d.seconds = strtod(argv[4], NULL);
 		disk(&d, count_at(argv, 3, 4096));
 	} else {
-		fprintf(
-			stderr, "usage: client_bench enqueue|e2e|fill|latency|invoke|http|disk ...: see the top of client_bench.c\n");
+		fprintf(stderr,
+			"usage: client_bench enqueue|e2e|fill|latency|invoke|http|disk ...: see the top of client_bench.c\n");
 		return 2;
 	}
 	report(&d);

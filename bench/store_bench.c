@@ -60,7 +60,8 @@ static double rss_mib(void)
 
 static void clear(void)
 {
-	static const char *const names[] = {"lock", "reeve.db", "reeve.db-wal", "reeve.db-shm", "sync"};
+	static const char *const names[] = {
+		"lock", "reeve.db", "reeve.db-wal", "reeve.db-shm", "reeve.commits", "reeve.ballast", "sync"};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char path[400];
 		snprintf(path, sizeof path, "%s/%s", directory, names[i]);

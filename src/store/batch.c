@@ -15,10 +15,10 @@ struct op_header { /* stands before the bytes of text, head and body */
 enum {
 	FIRST_ROOM = 448, /* a small job with its head fits without growing */
 	KEPT_ROOM = 4096,
-	KEPT_MAX = 256,
+	KEPT_MAX = 4096,
 };
 
-/* Two batches a job, some dozens on their way: more than malloc keeps at hand, so they are used again. */
+/* Two batches a job, and some thousands until they are in SQLite: more than malloc keeps at hand, so they are used again. */
 static _Thread_local struct store_batch *kept;
 static _Thread_local unsigned kept_n;
 
@@ -141,6 +141,22 @@ bool batch_next(const struct store_batch *b, size_t *at, struct batch_op *op)
 	return true;
 }
 
+bool batch_valid(struct bytes ops)
+{
+	struct op_header h;
+	for (size_t at = 0; at < ops.size;) {
+		if (ops.size - at < sizeof h)
+			return false;
+		memcpy(&h, ops.data + at, sizeof h);
+		at += sizeof h;
+		if (h.kind > BATCH_DELETE_ALL || h.table >= STORE_TABLES || h.text_size > 512 ||
+			(uint64_t)h.text_size + h.head_size + h.body_size > ops.size - at)
+			return false;
+		at += (size_t)h.text_size + h.head_size + h.body_size;
+	}
+	return true;
+}
+
 void batch_finish(struct store_batch *b)
 {
 	b->held = false;
@@ -150,5 +166,6 @@ void batch_finish(struct store_batch *b)
 		return;
 	for (unsigned i = 0; i < b->then_n; i++)
 		b->thens[i].then(b->thens[i].context, b->code);
-	store_batch_free(b);
+	if (!b->kept)
+		store_batch_free(b);
 }

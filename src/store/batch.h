@@ -22,7 +22,10 @@ struct store_batch {
 	unsigned generation; /* of the commit; see batch_finish */
 	enum errcode code; /* how it went; set by who applied it */
 	bool held;
-	struct store_batch *next_kept; /* of those that wait for their next use */
+	bool kept; /* by an overlay's generation, which frees it */
+	bool ends_commit; /* the last one of its group */
+	uint64_t sequence, position; /* of the commit log behind its group; see overlay.h */
+	struct store_batch *next_kept; /* of those that wait for their next use, or of a generation */
 };
 
 struct batch_op {
@@ -34,6 +37,9 @@ struct batch_op {
 
 /* Starts with *at = 0; false at the end. */
 bool batch_next(const struct store_batch *b, size_t *at, struct batch_op *op);
+
+/* Are these operations as store_batch_put and the others make them? */
+bool batch_valid(struct bytes ops);
 
 /* Frees what this thread keeps for its next batches: when a store is closed, or the thread ends. */
 void batch_forget_kept(void);

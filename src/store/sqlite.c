@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+enum { LOG_MOST_BYTES = 32 << 20, LOG_LEAST_BYTES = 1 << 20, BALLAST_MOST_BYTES = 8 << 20 };
 
 struct sqlite_reader {
 	struct store_reader reader;
@@ -29,7 +32,12 @@ static void finish_batch(struct request *r)
 	if (b->code && s->generation <= b->generation)
 		s->generation = b->generation + 1;
 	s->pending_batches--;
+	if (!b->code) {
+		b->kept = true;
+		generation_add(s->active, b); /* first: what is told is seen by a read */
+	}
 	batch_finish(b);
+	apply_consider(s);
 }
 
 static void sqlite_commit(
@@ -47,6 +55,12 @@ static void sqlite_commit(
 
 /* ── reading ── */
 
+/* What was durable and did not get into SQLite would be missing in what it says. */
+static enum errcode check_alive(struct sqlite_store *s, struct err *e)
+{
+	return atomic_load(&s->dead) ? err_set(e, E_IO, "the store has failed") : E_OK;
+}
+
 /* See store.h, rule 5. */
 static enum errcode looked(struct sqlite_store *s, enum errcode code)
 {
@@ -59,14 +73,16 @@ static enum errcode reader_get(struct store_reader *r, enum store_table table, s
 	struct buf *body, struct err *e)
 {
 	struct sqlite_store *s = ((struct sqlite_reader *)r)->store;
-	return looked(s, db_get(&s->reader_db, table, key, head, body, e));
+	enum errcode code = check_alive(s, e);
+	return code ? code : looked(s, db_get(&s->reader_db, table, key, head, body, e));
 }
 
 static enum errcode reader_scan(
 	struct store_reader *r, const struct store_range *range, store_visit *visit, void *context, struct err *e)
 {
 	struct sqlite_store *s = ((struct sqlite_reader *)r)->store;
-	return looked(s, db_scan(&s->reader_db, range, visit, context, e));
+	enum errcode code = check_alive(s, e);
+	return code ? code : looked(s, db_scan(&s->reader_db, range, visit, context, e));
 }
 
 static void read_all(struct sqlite_store *s, struct request_list *asked)
@@ -102,29 +118,29 @@ static void *reader_main(void *store)
 	return NULL;
 }
 
-static void ask(struct sqlite_store *s, struct reader_request *q)
-{
-	pthread_mutex_lock(&s->lock);
-	request_list_add(&s->reads, &q->request);
-	pthread_mutex_unlock(&s->lock);
-	pthread_cond_signal(&s->read_work);
-}
-
 static void sqlite_list(struct store *s, const struct store_range *range, store_visit *visit,
 	void (*done)(void *context, enum errcode code), void *context)
 {
-	ask(store_of(s), reader_list(range, visit, done, context));
+	apply_before(store_of(s), &reader_list(range, visit, done, context)->request);
 }
 
 static void sqlite_query(
 	struct store *s, void (*work)(void *context, struct store_reader *r), void (*done)(void *context), void *context)
 {
-	ask(store_of(s), reader_query(work, done, context));
+	apply_before(store_of(s), &reader_query(work, done, context)->request);
+}
+
+/* Of tests; with threads this is before the loop runs, and everything was recovered. */
+static void apply_all_here(struct sqlite_store *s)
+{
+	if (!s->threads)
+		apply_all(s);
 }
 
 static enum errcode sqlite_scan(
 	struct store *s, const struct store_range *range, store_visit *visit, void *context, struct err *e)
 {
+	apply_all_here(store_of(s));
 	return looked(store_of(s), db_scan(&store_of(s)->loop_db, range, visit, context, e));
 }
 
@@ -134,10 +150,32 @@ static enum errcode sqlite_load(
 	return sqlite_scan(s, &(struct store_range){.table = table}, visit, context, e);
 }
 
-static enum errcode sqlite_read(
-	struct store *s, enum store_table table, struct store_key key, struct buf *head, struct buf *body, struct err *e)
+static void give(struct buf *out, struct bytes bytes)
 {
-	return looked(store_of(s), db_get(&store_of(s)->loop_db, table, key, head, body, e));
+	if (!out)
+		return;
+	buf_clear(out);
+	buf_add(out, bytes.data, bytes.size);
+}
+
+static enum errcode sqlite_read(struct store *store, enum store_table table, struct store_key key, struct buf *head,
+	struct buf *body, struct err *e)
+{
+	struct sqlite_store *s = store_of(store);
+	struct overlay_row row = {0};
+	enum errcode code = E_OK;
+	generation_find(s->active, table, &key, &row);
+	if (s->frozen && !row.state)
+		generation_find(s->frozen, table, &key, &row);
+	if (row.state == OVERLAY_GONE)
+		return err_set(e, E_NOT_FOUND, "no such row");
+	if (row.state == OVERLAY_UNKNOWN)
+		code = looked(s, db_get(&s->loop_db, table, key, head, body, e));
+	if (!code && row.has_head)
+		give(head, row.head);
+	if (row.state == OVERLAY_THERE)
+		give(body, row.body);
+	return code;
 }
 
 /* ── snapshots ── */
@@ -166,12 +204,13 @@ static void snapshot_close(struct store_reader *r)
 	free(snap);
 }
 
-/* While it lives the WAL is not used anew from its start and grows; the next restart cuts it to its size again. */
+/* While it lives the WAL is not used anew from its start and grows. */
 static enum errcode sqlite_snapshot(struct store *store, struct store_reader **out, struct err *e)
 {
 	struct sqlite_store *s = store_of(store);
 	struct sqlite_snapshot *snap = NEW(struct sqlite_snapshot);
 	snap->reader = (struct store_reader){snapshot_get, snapshot_scan, snapshot_close};
+	apply_all_here(s);
 	enum errcode code = db_open(&snap->db, s->path, &s->options, false, e);
 	if (!code)
 		code = db_exec(&snap->db, "BEGIN; SELECT value FROM meta", e); /* the first read is what begins it */
@@ -195,9 +234,11 @@ static void sqlite_flush(struct store *store)
 	s->waiting_n = 0;
 	if (group.first) {
 		writer_commit(s, &group);
-		checkpoint_inline(s);
 		deliver_add(&s->deliver, &group);
+		deliver_run(&s->deliver);
 	}
+	if (s->reads_active.first)
+		apply_all(s);
 	request_list_move(&group, &s->reads);
 	read_all(s, &group);
 	deliver_run(&s->deliver);
@@ -227,6 +268,20 @@ static void sqlite_stats(struct store *store, struct store_stats *out)
 	out->dead = atomic_load(&s->dead);
 }
 
+/* It may wait for room in the log, which needs us to take its answers. */
+static void join_writer(struct sqlite_store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (!s->writer_over) {
+		wait_ms(&s->writer_gone, &s->lock, 5);
+		pthread_mutex_unlock(&s->lock);
+		deliver_run(&s->deliver);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->writer, NULL);
+}
+
 static void stop_threads(struct sqlite_store *s)
 {
 	if (!s->threads)
@@ -236,11 +291,11 @@ static void stop_threads(struct sqlite_store *s)
 	s->stopping = true;
 	pthread_mutex_unlock(&s->lock);
 	pthread_cond_broadcast(&s->work);
+	join_writer(s);
 	pthread_cond_broadcast(&s->read_work);
-	pthread_cond_broadcast(&s->checkpoint_work);
-	pthread_join(s->writer, NULL);
+	pthread_cond_broadcast(&s->apply_work);
+	pthread_join(s->applier, NULL);
 	pthread_join(s->reader, NULL);
-	pthread_join(s->checkpointer, NULL);
 	s->threads = false;
 }
 
@@ -250,14 +305,17 @@ static void store_free(struct sqlite_store *s)
 	db_close(&s->reader_db);
 	db_close(&s->loop_db);
 	db_close(&s->write_db); /* the last one moves the WAL into the file */
+	commit_log_close(&s->log);
+	ballast_close(&s->ballast);
+	apply_close(s);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	deliver_fini(&s->deliver);
 	gather_free(s->gather);
 	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->read_work);
-	pthread_cond_destroy(&s->checkpoint_work);
-	pthread_cond_destroy(&s->gate_free);
+	pthread_cond_destroy(&s->apply_work);
+	pthread_cond_destroy(&s->writer_gone);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -269,10 +327,11 @@ static void sqlite_close(struct store *store)
 	stop_threads(s);
 	deliver_run(&s->deliver);
 	gather_flush(s->gather);
-	while (s->waiting.first || s->reads.first) {
+	while (s->waiting.first || s->reads.first || s->reads_active.first) {
 		sqlite_flush(store);
 		gather_flush(s->gather);
 	}
+	apply_all(s); /* what the disk has no room for stays in the log */
 	store_free(s);
 	batch_forget_kept();
 }
@@ -291,19 +350,12 @@ static const struct store_ops sqlite_ops = {
 	.flush = sqlite_flush,
 };
 
-/* After each commit of the writer's connection: how long the WAL is now. */
+/* After each commit of the applier's connection: how long the WAL is now. */
 static int wal_grew(void *context, sqlite3 *db, const char *name, int pages)
 {
 	struct sqlite_store *s = context;
 	int64_t page = s->options.page_size ? s->options.page_size : 4096;
-	pthread_mutex_lock(&s->lock);
 	s->wal_bytes = pages * page;
-	if (s->checkpointed_bytes > s->wal_bytes)
-		s->checkpointed_bytes = 0; /* the WAL began anew */
-	bool wanted = checkpoint_wanted(s);
-	pthread_mutex_unlock(&s->lock);
-	if (wanted)
-		pthread_cond_signal(&s->checkpoint_work);
 	return SQLITE_OK;
 }
 
@@ -315,8 +367,8 @@ static void init(struct sqlite_store *s, struct loop *loop)
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->work, &clock);
 	pthread_cond_init(&s->read_work, NULL);
-	pthread_cond_init(&s->checkpoint_work, NULL);
-	pthread_cond_init(&s->gate_free, NULL);
+	pthread_cond_init(&s->apply_work, &clock);
+	pthread_cond_init(&s->writer_gone, &clock);
 	pthread_condattr_destroy(&clock);
 	deliver_init(&s->deliver, loop);
 	s->gather = gather_new(s);
@@ -325,28 +377,74 @@ static void init(struct sqlite_store *s, struct loop *loop)
 	s->lock_fd = -1;
 }
 
+static enum errcode open_connections(struct sqlite_store *s, struct err *e)
+{
+	enum errcode code = db_open(&s->loop_db, s->path, &s->options, false, e);
+	if (!code)
+		code = db_open(&s->reader_db, s->path, &s->options, false, e);
+	if (!code)
+		code = db_open(&s->checkpoint_db, s->path, &s->options, false, e);
+	if (!code)
+		sqlite3_busy_timeout(s->checkpoint_db.db, 0); /* what a reader holds up can be done the next time */
+	return code;
+}
+
+/* On a small disk not the most of it. */
+static uint64_t log_bytes(const struct sqlite_store *s, const char *directory)
+{
+	struct statvfs disk;
+	uint64_t bytes = LOG_MOST_BYTES;
+	if (s->options.log_bytes)
+		return s->options.log_bytes;
+	if (statvfs(directory, &disk) == 0)
+		while (bytes > LOG_LEAST_BYTES && bytes > (uint64_t)disk.f_bavail * disk.f_frsize / 8)
+			bytes /= 2;
+	return bytes;
+}
+
+static void open_ballast(struct sqlite_store *s, const char *directory)
+{
+	char path[sizeof s->path];
+	snprintf(path, sizeof path, "%s/reeve.ballast", directory);
+	ballast_open(&s->ballast, path, s->log.size < BALLAST_MOST_BYTES ? s->log.size : BALLAST_MOST_BYTES);
+	s->refusing = !s->ballast.held;
+}
+
+/* What is in the log goes into SQLite, and from then on the log is ours. */
+static enum errcode open_log(struct sqlite_store *s, const char *directory, struct err *e)
+{
+	char path[sizeof s->path];
+	snprintf(path, sizeof path, "%s/reeve.commits", directory);
+	s->log.unsynced = s->options.unsynced;
+	enum errcode code = commit_log_open(&s->log, s->options.vfs, path, e);
+	if (code)
+		return code;
+	if ((code = apply_recover(s)))
+		return err_set(e, code, "%s: what was committed last cannot be brought into %s", path, s->path);
+	code = commit_log_reserve(&s->log, log_bytes(s, directory));
+	if (!code)
+		code = commit_log_own(&s->log, s->store.epoch);
+	if (!code)
+		open_ballast(s, directory);
+	return code ? err_set(e, code, "%s: there is no room for it", path) : E_OK;
+}
+
 static enum errcode open_files(struct sqlite_store *s, const char *directory, struct err *e)
 {
 	char lock[sizeof s->path];
 	snprintf(lock, sizeof lock, "%s/lock", directory);
-	if (snprintf(s->path, sizeof s->path, "%s/reeve.db", directory) >= (int)sizeof s->path)
-		return err_set(e, E_INVALID, "data directory: its path has more than %zu bytes", sizeof s->path - 16);
+	if (snprintf(s->path, sizeof s->path, "%s/reeve.db", directory) >= (int)sizeof s->path - 8)
+		return err_set(e, E_INVALID, "data directory: its path has more than %zu bytes", sizeof s->path - 24);
 	enum errcode code = lockfile_take(lock, &s->lock_fd, e);
 	if (!code)
 		code = db_open(&s->write_db, s->path, &s->options, true, e);
 	if (!code)
 		code = db_create(&s->write_db, s->path, s->options.epoch, &s->store.epoch, e);
-	if (!code)
-		code = db_open(&s->loop_db, s->path, &s->options, false, e);
-	if (!code)
-		code = db_open(&s->reader_db, s->path, &s->options, false, e);
-	if (!code && s->deliver.loop)
-		code = db_open(&s->checkpoint_db, s->path, &s->options, false, e);
-	if (!code)
+	if (!code) {
 		sqlite3_wal_hook(s->write_db.db, wal_grew, s);
-	if (!code && s->deliver.loop)
-		sqlite3_busy_timeout(s->checkpoint_db.db, 0); /* it would wait with the writer at the gate */
-	return code;
+		code = open_log(s, directory, e);
+	}
+	return code ? code : open_connections(s, e);
 }
 
 /* A new file's name must survive, too. */
@@ -362,9 +460,8 @@ static void start_threads(struct sqlite_store *s)
 {
 	if (!s->deliver.loop)
 		return;
-	checkpoint_extend_wal(s);
 	if (pthread_create(&s->writer, NULL, writer_main, s) || pthread_create(&s->reader, NULL, reader_main, s) ||
-		pthread_create(&s->checkpointer, NULL, checkpoint_main, s))
+		pthread_create(&s->applier, NULL, apply_main, s))
 		abort();
 	s->threads = true;
 }
@@ -384,6 +481,7 @@ enum errcode sqlite_open(
 		store_free(s);
 		return code;
 	}
+	apply_open(s);
 	start_threads(s);
 	*out = &s->store;
 	return E_OK;

@@ -69,10 +69,10 @@ enum errcode db_open(struct sqlite_db *d, const char *path, const struct sqlite_
 	sqlite3_busy_timeout(d->db, BUSY_MS);
 	/* Page size and auto_vacuum count only before the file has pages; afterwards SQLite ignores them. */
 	snprintf(sql, sizeof sql,
-		"PRAGMA page_size=%u; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=%s;"
-		"PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; "
-		"PRAGMA secure_delete=OFF",
-		o->page_size ? o->page_size : 4096, o->synchronous ? o->synchronous : "FULL", writer ? 8192 : 2048);
+		"PRAGMA page_size=%u; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+		"PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-%d; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
+		"PRAGMA secure_delete=OFF", /* else pages that are only freed are written, too */
+		o->page_size ? o->page_size : 4096, writer ? 8192 : 2048);
 	enum errcode code = db_exec(d, sql, e);
 	if (code) {
 		err_prefix(e, "%s", path);
@@ -91,6 +91,7 @@ void db_close(struct sqlite_db *d)
 	sqlite3_finalize(d->commit);
 	sqlite3_finalize(d->rollback);
 	sqlite3_finalize(d->epoch);
+	sqlite3_finalize(d->position);
 	sqlite3_close(d->db);
 	*d = (struct sqlite_db){0};
 }
@@ -130,6 +131,14 @@ void db_rollback(struct sqlite_db *d)
 {
 	if (!sqlite3_get_autocommit(d->db))
 		step(d, prepare(d, &d->rollback, "ROLLBACK"));
+}
+
+enum errcode db_sync(struct sqlite_db *d)
+{
+	sqlite3_file *wal = NULL;
+	if (sqlite3_file_control(d->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK || !wal || !wal->pMethods)
+		return E_OK; /* nothing was written yet */
+	return wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) == SQLITE_OK ? E_OK : E_IO;
 }
 
 static void bind_bytes(sqlite3_stmt *s, int i, struct bytes b)
@@ -176,23 +185,28 @@ static sqlite3_stmt *statement(struct sqlite_db *d, enum store_table table, int 
 	return prepare(d, slot, text);
 }
 
-enum errcode db_apply(struct sqlite_db *d, const struct store_batch *b)
+enum errcode db_apply(struct sqlite_db *d, const struct batch_op *op)
 {
-	struct batch_op op;
-	enum errcode code = E_OK;
-	for (size_t at = 0; !code && batch_next(b, &at, &op);) {
-		enum sqlite_kind kind = sqlite_tables[op.table].kind;
-		sqlite3_stmt *s = statement(d, op.table, op.kind);
-		if (!s)
-			return db_code(d);
-		int i = op.kind == BATCH_DELETE_ALL ? bind_key(s, KIND_ID, &op.key) : bind_key(s, kind, &op.key);
-		if (op.kind == BATCH_PUT || op.kind == BATCH_PUT_HEAD)
-			bind_bytes(s, i, op.head);
-		if (op.kind == BATCH_PUT)
-			bind_bytes(s, i + 1, op.body);
-		code = step(d, s);
-	}
-	return code;
+	sqlite3_stmt *s = statement(d, op->table, (int)op->kind);
+	if (!s)
+		return db_code(d);
+	int i = bind_key(s, op->kind == BATCH_DELETE_ALL ? KIND_ID : sqlite_tables[op->table].kind, &op->key);
+	if (op->kind == BATCH_PUT || op->kind == BATCH_PUT_HEAD)
+		bind_bytes(s, i, op->head);
+	if (op->kind == BATCH_PUT)
+		bind_bytes(s, i + 1, op->body);
+	return step(d, s);
+}
+
+enum errcode db_set_position(struct sqlite_db *d, uint64_t sequence, uint64_t position)
+{
+	sqlite3_stmt *s =
+		prepare(d, &d->position, "INSERT OR REPLACE INTO meta VALUES ('log_sequence', ?1), ('log_position', ?2)");
+	if (!s)
+		return db_code(d);
+	sqlite3_bind_int64(s, 1, (sqlite3_int64)sequence);
+	sqlite3_bind_int64(s, 2, (sqlite3_int64)position);
+	return step(d, s);
 }
 
 /* ── reading ── */

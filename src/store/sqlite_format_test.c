@@ -24,6 +24,7 @@ static const char *const formats[] = {
 	[2] = "CREATE TABLE claim " ID,
 	[3] = "CREATE TABLE schedule " TEXT,
 	[4] = "CREATE TABLE callback " ID ";CREATE TABLE batch " ID ";CREATE TABLE member " SUB,
+	[5] = "INSERT INTO meta VALUES ('log_id', 5), ('log_sequence', 0), ('log_position', 0)",
 };
 _Static_assert(ARRAY_SIZE(formats) == STORE_FORMAT + 1, "write down what the new format adds");
 
@@ -43,7 +44,8 @@ static int setup(void **state)
 
 static void remove_files(const struct place *p)
 {
-	static const char *const names[] = {"lock", "reeve.db", "reeve.db-wal", "reeve.db-shm"};
+	static const char *const names[] = {
+		"lock", "reeve.db", "reeve.db-wal", "reeve.db-shm", "reeve.commits", "reeve.ballast"};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char path[100];
 		snprintf(path, sizeof path, "%s/%s", p->directory, names[i]);

@@ -1,7 +1,7 @@
 /* Free pages go back to the file system. The file stays under twice what is live, and VACUUM_LEAST pages more:
  *
  *   idle    all at once, some pages a transaction, until work comes
- *   busy    a few pages within every commit, so that a store that is never idle does not keep what a drained queue had filled
+ *   busy    some pages with every transaction, so that a store that is never idle does not keep what a drained queue had filled
  *
  * Moving a page costs two writes, so nothing is done while less than half of the file is free. */
 #include "store/sqlite.h"
@@ -11,8 +11,8 @@
 enum {
 	VACUUM_LEAST = 1024, /* free pages that are left alone */
 	IDLE_PAGES = 256, /* in one transaction */
-	BUSY_PAGES = 32,
-	CHECK_COMMITS = 64, /* between two looks at how much is free, while it is not too much */
+	BUSY_PAGES = 512,
+	CHECK_COMMITS = 4, /* between two looks at how much is free */
 };
 
 static bool too_much(struct sqlite_store *s)

@@ -116,8 +116,8 @@ struct store_ops {
 	/* As load, of a part. */
 	enum errcode (*scan)(
 		struct store *s, const struct store_range *range, store_visit *visit, void *context, struct err *e);
-	/* Any thread; blocks. A reader that sees the store as it is now, every batch whose `done` was called included, whatever is committed
-	 * later; commits are not held up. For one thread at a time, until store_snapshot_close. E_STATE: this store cannot. */
+	/* Within a query; blocks. A reader that sees what the query sees, whatever is committed later; commits are not held up.
+	 * For one thread at a time, until store_snapshot_close. E_STATE: this store cannot. */
 	enum errcode (*snapshot)(struct store *s, struct store_reader **out, struct err *e);
 	/* Only where loop is NULL: makes what waits durable, as one group, and calls every `done`. */
 	void (*flush)(struct store *s);

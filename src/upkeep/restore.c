@@ -294,7 +294,7 @@ static enum errcode move(const struct restore *r, const char *name, struct err *
 
 static enum errcode take_place(struct restore *r, struct err *e)
 {
-	static const char *const old[] = {"reeve.db-wal", "reeve.db-shm"};
+	static const char *const old[] = {"reeve.db-wal", "reeve.db-shm", "reeve.commits"};
 	char path[PATH_MAX];
 	enum errcode code = durable_write(NULL, r->mark, (struct bytes){0}, 0600, e);
 	for (size_t i = 0; !code && i < ARRAY_SIZE(old); i++) {
