@@ -89,7 +89,7 @@ void api_submit_lines(void *context, struct http_request *r); /* the same, NDJSO
 bool api_submit_piece(void *context, struct http_request *r, struct bytes piece);
 /* Which jobs a request means, by its query; what is not asked for is NULL. job_filter.c */
 struct job_filter {
-	char *namespace, *capability, *tag, *code;
+	char *namespace, *capability, *key, *tag, *code;
 	int64_t finished_before_ms; /* INT64_MAX: all; else only jobs that are over */
 };
 bool job_filter_read(struct http_request *r, int64_t now_ms, struct job_filter *out); /* false: it is answered */

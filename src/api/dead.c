@@ -19,7 +19,7 @@ const struct http_route dead_routes[] = {
 		.path = "/v1/dead",
 		.handle = api_list_dead,
 		.summary = "List dead letters, newest first",
-		.doc = "\"x-query\":\"capability namespace tag code older_than limit cursor\""},
+		.doc = "\"x-query\":\"capability namespace key tag code older_than limit cursor\""},
 	{.method = "GET",
 		.path = "/v1/dead/{job_id}",
 		.handle = show_dead,
@@ -33,12 +33,12 @@ const struct http_route dead_routes[] = {
 		.path = "/v1/dead/replay",
 		.handle = api_replay_dead,
 		.summary = "Try all again, or those that fit; at most 10000 a call",
-		.doc = "\"x-query\":\"capability namespace tag code older_than\""},
+		.doc = "\"x-query\":\"capability namespace key tag code older_than\""},
 	{.method = "DELETE",
 		.path = "/v1/dead",
 		.handle = api_purge_dead,
 		.summary = "Remove all for ever, or those that fit; at most 10000 a call",
-		.doc = "\"x-query\":\"capability namespace tag code older_than\""},
+		.doc = "\"x-query\":\"capability namespace key tag code older_than\""},
 	{0},
 };
 

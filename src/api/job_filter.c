@@ -1,4 +1,4 @@
-/* job_filter.c - ?capability= &namespace= &tag= &code= &older_than=: which jobs a request means. */
+/* job_filter.c - ?capability= &namespace= &key= &tag= &code= &older_than=: which jobs a request means. */
 #include "api/api.h"
 
 #include "base/json_span.h"
@@ -19,6 +19,7 @@ bool job_filter_read(struct http_request *r, int64_t now_ms, struct job_filter *
 		return false;
 	*out = (struct job_filter){.namespace = text_of(r, "namespace"),
 		.capability = text_of(r, "capability"),
+		.key = text_of(r, "key"),
 		.tag = text_of(r, "tag"),
 		.code = text_of(r, "code"),
 		.finished_before_ms = age_ms ? now_ms - age_ms : INT64_MAX};
@@ -47,14 +48,15 @@ bool job_filter_fits(const struct job_filter *f, const struct job_view *v)
 	struct bytes namespace = v->namespace.size ? v->namespace : bytes_of("default");
 	return (!f->namespace || bytes_equal(namespace, bytes_of(f->namespace))) &&
 		   (!f->capability || bytes_equal(v->capability, bytes_of(f->capability))) &&
-		   (!f->code || strcmp(v->error.code, f->code) == 0) && old_enough(f, v) &&
-		   (!f->tag || has_tag(v->tags, f->tag));
+		   (!f->key || bytes_equal(v->key, bytes_of(f->key))) && (!f->code || strcmp(v->error.code, f->code) == 0) &&
+		   old_enough(f, v) && (!f->tag || has_tag(v->tags, f->tag));
 }
 
 void job_filter_fini(struct job_filter *f)
 {
 	free(f->namespace);
 	free(f->capability);
+	free(f->key);
 	free(f->tag);
 	free(f->code);
 }

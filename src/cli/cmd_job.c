@@ -273,6 +273,7 @@ static const struct option_spec list_options[] = {
 	{"status", 's', "STATUS", "scheduled, pending, processing, completed, failed or cancelled"},
 	{"capability", 'c', "NAME", "only of this capability"},
 	{"namespace", 'n', "NAME", "only of this namespace"},
+	{"key", 0, "KEY", "only of this key (tenant)"},
 	{"tag", 't', "TAG", "only with this tag"},
 	{"limit", 'l', "N", "at most so many (default 100)"},
 	{"cursor", 0, "CURSOR", "go on where an earlier list ended"},
@@ -281,7 +282,7 @@ static const struct option_spec list_options[] = {
 
 static int job_list(const struct args *a)
 {
-	static const char *const names[] = {"status", "capability", "namespace", "tag", "limit", "cursor", NULL};
+	static const char *const names[] = {"status", "capability", "namespace", "key", "tag", "limit", "cursor", NULL};
 	static const char *const headings[] = {
 		"JOB", "NAMESPACE", "CAPABILITY", "STATUS", "PRIORITY", "ATTEMPTS", "AGE", NULL};
 	scoped(buf_fini) struct buf path = {0};

@@ -69,6 +69,7 @@ class Concurrency(unittest.TestCase):
                 for key in ("bolt", "corp"):
                     self.assertEqual(most_at_once([j for j in done if j["key"] == key]), 1)
                 self.assertEqual(show(d, behind)["status"], "pending")
+                self.assertEqual({j["job_id"] for j in d.json("job", "list", "--key", "acme")["jobs"]}, {long, behind})
                 shown = queue(d, "sleep")
                 self.assertEqual((shown["blocked"], shown["keys"], shown["keys_blocked"]), ("keys", 1, 1))
                 self.assertEqual(shown["top_keys"], [{"key": "acme", "pending": 1, "processing": 1, "blocked": "concurrency"}])
