@@ -110,7 +110,7 @@ class Faulty:
         self.d = Daemon(config(worker("process"), pipelines=[PIPELINE], jobs=quick), env=self.faults.env)
 
     def tearDown(self):
-        print("%s: %d faults" % (self.id(), self.faults.engine.hits))
+        print("%s: %d faults" % (self.id(), self.faults.engine.hits + self.faults.worker.hits))
 
     def ready(self):
         def is_ready():
@@ -221,6 +221,43 @@ class Cancelled(Faulty, unittest.TestCase):
 
     def left(self, d):
         return sum(q["pending"] + q["scheduled"] + q["processing"] for q in d.http("GET", "/v1/queues").json()["queues"])
+
+
+class WorkerMemory(Faulty, unittest.TestCase):
+    def setUp(self):
+        super().setUp()
+        p = worker("process")
+        p["execution"]["environment"].update(self.faults.env)
+        self.d = Daemon(config(p, pipelines=[PIPELINE], jobs={"retry_delay": "5ms", "retry_cap": "20ms", "max_attempts": 100}))
+
+    def jobs(self, d):
+        """One of each kind that allocates, and what became of them."""
+        specs = [{"capability": "test." + name, "input": i} for name, i in (
+            ("echo", "x" * 70000), ("emit", {"n": 25}), ("big", {"bytes": 200000}), ("blob", {"store": 1}), ("scratch", {}),
+            ("call", {"capability": "test.echo"}), ("config", {}), ("fail", {"retryable": 1, "until": 2}))]
+        return [j["job_id"] for j in d.http("POST", "/v1/jobs", {"jobs": specs}).json()["jobs"]]
+
+    def test_libreeve_without_memory_fails_the_job_and_never_its_worker(self):
+        w = self.faults.worker
+        with self.d as d:
+            before, = in_state(d, "running")
+            [ended(d, j) for j in self.jobs(d)]
+            start = w.allocations
+            usual = [ended(d, j)["status"] for j in self.jobs(d)]
+            of_a_round = w.allocations - start
+            self.assertGreater(of_a_round, 20)
+            for n in range(1, of_a_round + 1, 1 if LONG else max(1, of_a_round // 40)):
+                hits = w.hits
+                w.no_memory(w.allocations + n)
+                for job, status in zip(self.jobs(d), usual):
+                    shown = ended(d, job)
+                    if shown["status"] != status:  # it was not tried again: then it says why
+                        self.assertIn(shown["error"]["code"], ("no_memory", "internal"), shown)
+                w.no_memory(0)
+                self.assertLessEqual(w.hits, hits + 1)
+            self.assertGreater(w.hits, 10)
+            after, = in_state(d, "running")
+            self.assertEqual(after["process_id"], before["process_id"])
 
 
 class Memory(Faulty, unittest.TestCase):
