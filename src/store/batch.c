@@ -15,10 +15,10 @@ struct op_header { /* stands before the bytes of text, head and body */
 enum {
 	FIRST_ROOM = 448, /* a small job with its head fits without growing */
 	KEPT_ROOM = 4096,
-	KEPT_MAX = 4096,
+	KEPT_MAX = 256,
 };
 
-/* Two batches a job, and some thousands until they are in SQLite: more than malloc keeps at hand, so they are used again. */
+/* Two batches a job, some dozens on their way: more than malloc keeps at hand, so they are used again. */
 static _Thread_local struct store_batch *kept;
 static _Thread_local unsigned kept_n;
 

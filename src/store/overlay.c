@@ -68,11 +68,19 @@ void generation_add(struct generation *g, struct store_batch *b)
 	g->whole = b->ends_commit;
 }
 
-void generation_clear(struct generation *g)
+void overlay_free_spent(struct store_batch **spent, unsigned most)
 {
-	for (struct store_batch *b = g->first, *next; b; b = next) {
-		next = b->next_kept;
+	for (struct store_batch *b; most && (b = *spent); most--) {
+		*spent = b->next_kept;
 		store_batch_free(b);
+	}
+}
+
+void generation_clear(struct generation *g, struct store_batch **spent)
+{
+	if (g->last) {
+		g->last->next_kept = *spent;
+		*spent = g->first;
 	}
 	if (g->op_n)
 		memset(g->buckets, 0, g->bucket_n * sizeof *g->buckets);
@@ -85,7 +93,9 @@ void generation_clear(struct generation *g)
 
 void generation_fini(struct generation *g)
 {
-	generation_clear(g);
+	struct store_batch *spent = NULL;
+	generation_clear(g, &spent);
+	overlay_free_spent(&spent, UINT32_MAX);
 	free(g->ops);
 	free(g->buckets);
 	*g = (struct generation){0};

@@ -23,7 +23,9 @@ struct generation { /* zero-initialised is empty */
 
 /* Takes b, which is durable. */
 void generation_add(struct generation *g, struct store_batch *b);
-void generation_clear(struct generation *g); /* frees its batches, keeps its memory */
+/* Empties it, keeps its memory. Its batches go before *spent: some thousands of them are not freed in one turn of the loop. */
+void generation_clear(struct generation *g, struct store_batch **spent);
+void overlay_free_spent(struct store_batch **spent, unsigned most);
 void generation_fini(struct generation *g);
 
 /* Is this operation without effect, because a later one says what becomes of its row? */

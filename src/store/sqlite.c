@@ -36,6 +36,7 @@ static void finish_batch(struct request *r)
 		b->kept = true;
 		generation_add(s->active, b); /* first: what is told is seen by a read */
 	}
+	overlay_free_spent(&s->spent, 2);
 	batch_finish(b);
 	apply_consider(s);
 }

@@ -37,6 +37,7 @@ struct sqlite_store {
 
 	/* loop thread; sqlite_apply.c */
 	struct generation generations[2], *active, *frozen; /* frozen: with the applier, or NULL */
+	struct store_batch *spent; /* to be freed, two for each new one */
 	struct request_list reads_active, reads_frozen; /* for the reader, when that generation is in SQLite */
 	struct loop_timer *timer;
 	bool timing, urged; /* the timer runs; freeze the active one as soon as may be */

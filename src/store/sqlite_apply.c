@@ -72,7 +72,7 @@ static void applied(struct sqlite_store *s)
 	if (atomic_load(&s->dead)) {
 		request_list_move(&s->reads_frozen, &s->reads_active);
 	} else {
-		generation_clear(s->frozen);
+		generation_clear(s->frozen, &s->spent);
 		s->frozen = NULL;
 	}
 	if (s->reads_frozen.first)
@@ -202,6 +202,7 @@ void apply_close(struct sqlite_store *s)
 	loop_timer_free(s->timer);
 	generation_fini(&s->generations[0]);
 	generation_fini(&s->generations[1]);
+	overlay_free_spent(&s->spent, UINT32_MAX);
 }
 
 /* ── applier ── */
