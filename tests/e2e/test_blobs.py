@@ -97,6 +97,20 @@ class Blobs(unittest.TestCase):
                 self.assertEqual(done["result"]["bytes"], len(text))
                 self.assertTrue(there(d, name_of(text.encode())))
 
+    def test_the_input_of_a_run_is_treated_as_that_of_a_job(self):
+        pipeline = {"name": "p", "steps": [{"id": "read", "capability": "test.blob"}]}
+        with Daemon(config(worker("process"), pipelines=[pipeline])) as d:
+            text = json.dumps({"text": "x" * (2 << 20)})
+            answer = d.http("POST", "/v1/pipelines/p/runs", ('{"input":%s}' % text).encode(), {"Content-Type": "application/json"})
+            self.assertEqual(answer.status, 202, answer)
+            shown = wait_until(lambda: (lambda s: s if s["status"] != "running" else None)(
+                d.http("GET", "/v1/runs/%s?wait=5s" % answer.json()["run_id"]).json()), "the end of the run")
+            self.assertEqual((shown["status"], shown["result"]["bytes"]), ("completed", len(text)), shown)
+            answer = d.http("POST", "/v1/pipelines/p/runs", {"input": {"blob": name_of(b"never")}})
+            self.assertEqual((answer.status, answer.json()["pointer"]), (422, "/input/blob"))
+            self.assertEqual(d.http("POST", "/v1/pipelines/p/runs", {"input": [1]}).status, 400)
+            self.assertEqual(d.http("POST", "/v1/pipelines/none/runs", {}).status, 404)
+
     def test_a_large_item_becomes_a_blob(self):
         for placement in ("process", "module"):
             with self.subTest(placement), Daemon(config(worker(placement))) as d:
