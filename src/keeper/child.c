@@ -14,7 +14,8 @@
 /* What the child needs and what it tells: it runs in our memory until exec (vfork), so it says why it failed by writing here. */
 struct plan {
 	char **argv, **env;
-	const char *directory, *out, *err;
+	const char *directory, *out, *err, *ready;
+	int ready_fd; /* 0: none */
 	const struct keeper_limit *limits;
 	uint32_t limit_n;
 	const struct rlimit *files;
@@ -76,6 +77,8 @@ static _Noreturn void become_worker(struct plan *p)
 	open_as(p, NULL, O_RDONLY, 0);
 	open_as(p, p->out, O_RDWR, 1);
 	open_as(p, p->err, O_RDWR, 2);
+	if (p->ready_fd)
+		open_as(p, p->ready, O_RDWR, p->ready_fd);
 	set_limits(p); /* after the opens: our descriptors may stand above the child's limit */
 	execvpe(p->argv[0], p->argv, p->env);
 	fail(p, KEEPER_STEP_EXEC);
@@ -157,6 +160,8 @@ void child_spawn(struct keeper *k, const struct keeper_parsed *p)
 		.directory = p->directory,
 		.out = p->out,
 		.err = p->err,
+		.ready = p->ready,
+		.ready_fd = (int)p->spawn->ready_fd,
 		.limits = p->spawn->limits,
 		.limit_n = p->spawn->limit_n,
 		.files = &k->files,

@@ -31,7 +31,7 @@ static void on_spawned(void *context)
 		p->instance->id, p->child->pid);
 	if (p->kill_wanted)
 		end_spawned(p);
-	else if (!p->session)
+	else if (!p->session && !p->ready)
 		life_running(p);
 }
 
@@ -200,6 +200,19 @@ struct link_worker_events life_link_events(struct process *p)
 		.announce = on_announce,
 		.bye = on_bye,
 		.disconnected = on_disconnected};
+}
+
+void life_on_ready(void *context)
+{
+	life_running(context);
+}
+
+void life_on_status(void *context, struct bytes text)
+{
+	struct process *p = context;
+	scoped(buf_fini) struct buf b = {0};
+	buf_format(&b, "info status %.*s", (int)text.size, text.data);
+	output_line(p->host->options.outputs, p->instance->worker->id, p->instance->id, OUTPUT_LOG, buf_bytes(&b));
 }
 
 void life_on_return_timer(void *context)

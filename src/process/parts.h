@@ -4,6 +4,7 @@
 #include "log/pipe.h"
 #include "process/keeper_client.h"
 #include "process/process.h"
+#include "process/ready.h"
 
 struct process_host {
 	struct process_options options;
@@ -36,6 +37,7 @@ struct process {
 	struct keeper_child *child;
 	struct link_worker *session; /* NULL: kind managed */
 	struct log_pipe *out, *err;
+	struct ready *ready; /* NULL: it need not say so */
 	char *directory, *scratch;
 	struct loop_timer *stop_timer, *return_timer;
 	bool adopted; /* left by an earlier engine, has not spoken yet */
@@ -58,6 +60,8 @@ void start_cleanup(struct process *p); /* the same, and the child's slot and fil
 extern const struct keeper_child_events life_child_events;
 struct link_worker_events life_link_events(struct process *p);
 void life_running(struct process *p); /* tells it, once */
+void life_on_ready(void *context); /* a managed program has said so */
+void life_on_status(void *context, struct bytes text);
 void life_on_return_timer(void *context);
 
 /* end.c */

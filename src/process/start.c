@@ -16,8 +16,8 @@
 enum { TOKEN_DIGITS = 64 };
 
 /* Names within the child's directory. */
-static const char *const file_names[] = {"link", "token", "stdout", "stderr", "exec.json"};
-enum { FILE_LINK, FILE_TOKEN, FILE_STDOUT, FILE_STDERR, FILE_EXEC, FILES };
+static const char *const file_names[] = {"link", "token", "stdout", "stderr", "exec.json", "notify", "ready"};
+enum { FILE_LINK, FILE_TOKEN, FILE_STDOUT, FILE_STDERR, FILE_EXEC, FILE_NOTIFY, FILE_READY, FILES };
 
 static char *file_of(const struct process *p, int file)
 {
@@ -75,6 +75,7 @@ void start_release(struct process *p)
 		link_worker_close(p->session, NULL);
 	log_pipe_close(p->out);
 	log_pipe_close(p->err);
+	ready_close(p->ready);
 	loop_timer_free(p->stop_timer);
 	loop_timer_free(p->return_timer);
 	list_remove(&p->link);
@@ -99,6 +100,16 @@ static enum errcode open_logs(struct process *p, struct err *e)
 	const char *worker = p->instance->worker->id, *id = p->instance->id;
 	enum errcode code = log_pipe_open(o, worker, id, OUTPUT_STDOUT, out, &p->out, e);
 	return code == E_OK ? log_pipe_open(o, worker, id, OUTPUT_STDERR, err, &p->err, e) : code;
+}
+
+static enum errcode open_ready(struct process *p, struct err *e)
+{
+	const struct worker *w = p->instance->worker;
+	bool newline = w->ready_descriptor != 0;
+	scoped(mem_free_at) char *path = file_of(p, newline ? FILE_READY : FILE_NOTIFY);
+	if (!newline && !w->ready_notify)
+		return E_OK;
+	return ready_open(p->host->options.loop, path, newline, life_on_ready, life_on_status, p, &p->ready, e);
 }
 
 static enum errcode open_session(struct process *p, const char *token, struct err *e)
@@ -141,6 +152,8 @@ static enum errcode prepare(struct process *p, struct err *e)
 	}
 	if (code == E_OK)
 		code = open_logs(p, e);
+	if (code == E_OK)
+		code = open_ready(p, e);
 	return code == E_OK ? open_session(p, token, e) : code;
 }
 
@@ -190,7 +203,7 @@ static void build_environment(const struct process *p, struct strings *s)
 		"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"};
 	const struct worker *w = p->instance->worker;
 	scoped(mem_free_at) char *link = file_of(p, FILE_LINK), *token = file_of(p, FILE_TOKEN),
-							 *exec = file_of(p, FILE_EXEC);
+							 *exec = file_of(p, FILE_EXEC), *notify = file_of(p, FILE_NOTIFY);
 	set(s, KEEPER_ENV_INSTANCE, p->instance->id);
 	set(s, "REEVE_WORKER", w->id);
 	set(s, "REEVE_SCRATCH", p->scratch);
@@ -200,6 +213,8 @@ static void build_environment(const struct process *p, struct strings *s)
 	}
 	if (w->exec_n)
 		set(s, "REEVE_EXEC_FILE", exec);
+	if (w->ready_notify)
+		set(s, "NOTIFY_SOCKET", notify);
 	for (size_t n = 0; n < ARRAY_SIZE(handed_on); n++)
 		if (!is_set(w->environment, handed_on[n]))
 			set(s, handed_on[n], getenv(handed_on[n]));
@@ -244,7 +259,8 @@ static enum errcode spawn(struct process *p, struct err *e)
 {
 	const struct worker *w = p->instance->worker;
 	scoped(strings_fini) struct strings argv = {0}, env = {0};
-	scoped(mem_free_at) char *out = file_of(p, FILE_STDOUT), *err = file_of(p, FILE_STDERR);
+	scoped(mem_free_at) char *out = file_of(p, FILE_STDOUT), *err = file_of(p, FILE_STDERR),
+							 *ready = file_of(p, FILE_READY);
 	struct keeper_limit limits[KEEPER_LIMITS_MAX];
 	build_arguments(&argv, program_of(p->host, w), arguments_of(w));
 	build_environment(p, &env);
@@ -252,6 +268,8 @@ static enum errcode spawn(struct process *p, struct err *e)
 		.directory = w->working_directory ? w->working_directory : w->code.directory,
 		.out = out,
 		.err = err,
+		.ready = w->ready_descriptor ? ready : NULL,
+		.ready_fd = w->ready_descriptor,
 		.argv = (const char *const *)argv.all,
 		.env = (const char *const *)env.all,
 		.limits = limits,
@@ -305,6 +323,8 @@ enum errcode start_adopted(struct process_host *h, struct instance *i, struct ke
 	keeper_child_watch(child, &life_child_events, p);
 	p->adopted = true;
 	enum errcode code = open_logs(p, e);
+	if (code == E_OK)
+		code = open_ready(p, e); /* it may still tell its status */
 	if (code == E_OK && i->worker->kind != WORKER_MANAGED)
 		code = read_token(p, token, e);
 	return code == E_OK ? open_session(p, token, e) : code;

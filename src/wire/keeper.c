@@ -36,11 +36,13 @@ size_t keeper_spawn_encode(const struct keeper_order *o, void *message)
 		strlen(or_empty(o->out)) >= KEEPER_PATH_MAX || strlen(or_empty(o->err)) >= KEEPER_PATH_MAX || !o->argv[0])
 		return 0;
 	strcpy(s->instance, o->instance);
+	s->ready_fd = o->ready_fd;
 	s->limit_n = o->limit_n;
 	for (uint32_t i = 0; i < o->limit_n; i++)
 		s->limits[i] = o->limits[i];
 	if (!put(s, room, or_empty(o->directory)) || !put(s, room, or_empty(o->out)) || !put(s, room, or_empty(o->err)) ||
-		!put_all(s, room, o->argv, &s->argc) || !put_all(s, room, o->env, &s->envc))
+		!put(s, room, or_empty(o->ready)) || !put_all(s, room, o->argv, &s->argc) ||
+		!put_all(s, room, o->env, &s->envc))
 		return 0;
 	return sizeof *s + s->strings_size;
 }
@@ -78,8 +80,10 @@ bool keeper_spawn_decode(void *message, size_t size, char **pointers, struct kee
 	p.directory = next(&at, end);
 	p.out = next(&at, end);
 	p.err = next(&at, end);
-	if (!p.directory || !p.out || !p.err || strlen(p.out) >= KEEPER_PATH_MAX || strlen(p.err) >= KEEPER_PATH_MAX ||
-		!next_all(&at, end, s->argc, p.argv) || !next_all(&at, end, s->envc, p.env) || at != end)
+	p.ready = next(&at, end);
+	if (!p.directory || !p.out || !p.err || !p.ready || s->ready_fd > KEEPER_READY_FD_MAX ||
+		strlen(p.out) >= KEEPER_PATH_MAX || strlen(p.err) >= KEEPER_PATH_MAX || !next_all(&at, end, s->argc, p.argv) ||
+		!next_all(&at, end, s->envc, p.env) || at != end)
 		return false;
 	*out = p;
 	return true;

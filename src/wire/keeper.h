@@ -23,6 +23,7 @@
 #define KEEPER_STRINGS_MAX	2048u /* arguments plus environment entries of one SPAWN */
 #define KEEPER_INSTANCE_MAX 96 /* an instance's id with its NUL */
 #define KEEPER_PATH_MAX		256 /* path of a log FIFO with its NUL */
+#define KEEPER_READY_FD_MAX 255 /* descriptor at which a child says that it is ready; from 3 */
 #define KEEPER_LIMITS_MAX	16 /* rlimits of one SPAWN */
 
 #define KEEPER_ENV_FD		  "REEVE_KEEPER_FD" /* in the engine's environment: its end of the channel */
@@ -53,7 +54,7 @@ enum keeper_type {
 
 enum keeper_step { /* where a SPAWN failed; keeper_step_word() says it in words */
 	KEEPER_STEP_REQUEST = 1, /* malformed, or the slot is in use */
-	KEEPER_STEP_LOG, /* opening the log FIFOs */
+	KEEPER_STEP_LOG, /* opening the FIFOs */
 	KEEPER_STEP_FORK,
 	KEEPER_STEP_LIMIT, /* setrlimit */
 	KEEPER_STEP_DIRECTORY,
@@ -78,12 +79,13 @@ struct keeper_limit {
 };
 
 /* `strings` holds, each with its NUL: directory ("" keeps the keeper's), log FIFO of stdout, of stderr ("" is /dev/null),
- * argc arguments (the first is the program; looked for in PATH when it has no slash), envc environment entries ("NAME=value",
+ * what is opened at descriptor `ready_fd` (when that is not 0), argc arguments (the first is the program; looked for in PATH when it has no slash), envc environment entries ("NAME=value",
  * all there is: nothing of the keeper's own environment is passed on). */
 struct keeper_spawn {
 	struct keeper_head head;
 	char instance[KEEPER_INSTANCE_MAX];
 	uint32_t argc, envc, limit_n, strings_size;
+	uint32_t ready_fd, zero;
 	struct keeper_limit limits[KEEPER_LIMITS_MAX];
 	char strings[];
 };
@@ -137,7 +139,8 @@ struct keeper_memory {
  * name that does not fit. */
 struct keeper_order {
 	uint32_t slot;
-	const char *instance, *directory, *out, *err; /* NULL is "" */
+	const char *instance, *directory, *out, *err, *ready; /* NULL is "" */
+	uint32_t ready_fd; /* where the child finds `ready`; 0: nowhere */
 	const char *const *argv, *const *env;
 	const struct keeper_limit *limits;
 	uint32_t limit_n;
@@ -148,7 +151,7 @@ size_t keeper_spawn_encode(const struct keeper_order *order, void *message);
  * together; both end with NULL. False: it is malformed. */
 struct keeper_parsed {
 	const struct keeper_spawn *spawn;
-	char *directory, *out, *err;
+	char *directory, *out, *err, *ready;
 	char **argv, **env;
 };
 bool keeper_spawn_decode(void *message, size_t size, char **pointers, struct keeper_parsed *out);

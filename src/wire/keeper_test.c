@@ -17,6 +17,8 @@ static size_t encode(const char *const *argv, const char *const *env)
 		.instance = "w-1",
 		.directory = "/",
 		.out = "/o",
+		.ready = "/r",
+		.ready_fd = 3,
 		.argv = argv,
 		.env = env,
 		.limits = &limit,
@@ -35,6 +37,8 @@ static void what_was_ordered_is_what_is_parsed(void **state)
 	assert_string_equal(p.directory, "/");
 	assert_string_equal(p.out, "/o");
 	assert_string_equal(p.err, "");
+	assert_string_equal(p.ready, "/r");
+	assert_int_equal(p.spawn->ready_fd, 3);
 	assert_string_equal(p.argv[1], "-c");
 	assert_string_equal(p.argv[2], "");
 	assert_null(p.argv[3]);

@@ -272,6 +272,10 @@ static enum errcode check_code(struct reading *r)
 		return w->exec_n && w->type == WORKER_MODULE
 				   ? refuse(r, "/exec", "exec runs commands, which is what type process does; a module cannot")
 				   : E_OK;
+	if ((w->ready_notify || w->ready_descriptor) && (w->type != WORKER_PROCESS || w->kind != WORKER_MANAGED))
+		return refuse(r, "/ready", "ready is of managed programs; a worker of ours says READY over its link");
+	if (w->ready_notify && w->ready_descriptor)
+		return refuse(r, "/ready", "ready.notify and ready.descriptor are two ways to say the same; give one");
 	if (w->type == WORKER_PROCESS && !w->executable_path)
 		return refuse(r, "/type", "a process needs package, execution.executable_path or exec");
 	if (w->type == WORKER_MODULE && !w->module_path)
@@ -354,6 +358,9 @@ enum errcode worker_parse(const json_t *json, struct worker **out, char at[128],
 		(enum worker_on_crash)word_of(json_object_get(json, "on_crash"), on_crash_words, WORKER_CRASH_RESTART);
 	const char *kind = json_string_value(json_object_get(json, "kind"));
 	w->kind = kind && strcmp(kind, "managed") == 0 ? WORKER_MANAGED : WORKER_INTEGRATED;
+	const json_t *ready = json_object_get(json, "ready");
+	w->ready_notify = json_is_true(json_object_get(ready, "notify"));
+	w->ready_descriptor = number_of(ready, "descriptor", 0);
 	w->after = texts_of(json_object_get(json, "after"));
 	w->essential = json_is_true(json_object_get(json, "essential"));
 	w->enabled = !json_is_false(json_object_get(json, "enabled"));

@@ -74,6 +74,8 @@ struct worker {
 	struct worker_limits limits;
 	struct health_check health[HEALTH_QUESTIONS];
 	enum worker_on_crash on_crash;
+	bool ready_notify; /* a managed program says READY=1 to $NOTIFY_SOCKET when it has started */
+	unsigned ready_descriptor; /* or a newline on this one; 0: it runs as soon as it is spawned */
 	char **after; /* ids of workers that are started first; NULL last, or NULL */
 	bool essential; /* given up: the daemon ends with an error */
 	bool enabled;

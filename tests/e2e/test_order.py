@@ -2,7 +2,7 @@
 import os
 import unittest
 
-from jobs import config, in_state, instances
+from jobs import config, in_state, instances, worker
 from support import Daemon, wait_until
 
 
@@ -78,6 +78,42 @@ class Order(unittest.TestCase):
                 self.assertRegex(p.stderr, r"bad.yaml:\d+:\d+")
                 self.assertIn(said, p.stderr)
                 self.assertEqual(d.http("POST", "/v1/workers", workers[0]).status, 400)
+
+
+class Ready(unittest.TestCase):
+    timeout_s = 60
+
+    def add(self, d, say, **how):
+        """A program that is starting until the file `go` is there; then it runs `say`, a line of Python."""
+        script = "import os, socket, time\nwhile not os.path.exists('%s/go'): time.sleep(0.01)\n%s\ntime.sleep(1000)\n" % (d.directory, say)
+        answer = d.http("POST", "/v1/workers", {"id": "test", "type": "process", "kind": "managed", **how,
+                                                "execution": {"executable_path": "/usr/bin/python3", "args": ["-c", script]}})
+        self.assertEqual(answer.status, 201, answer)
+
+    def test_it_runs_when_it_says_so(self):
+        notify = ("s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(os.environ['NOTIFY_SOCKET']); "
+                  "s.send(b'STATUS=warm'); s.send(b'X=1\\nREADY=1')")
+        for how, say in (({"notify": True}, notify), ({"descriptor": 5}, "os.write(5, b'\\n')")):
+            with self.subTest(how), Daemon(config()) as d:
+                self.add(d, say, ready=how)
+                in_state(d, "starting")
+                d.file("go", "")
+                pid = in_state(d, "running")[0]["pid"]
+                if "notify" in how:
+                    wait_until(lambda: "status warm" in d.reeve("logs", "test"), "its status in the log", 20)
+                d.kill_engine()  # it does not say it again
+                self.assertEqual(in_state(d, "running")[0]["pid"], pid)
+
+    def test_one_that_never_says_so_is_ended_in_time(self):
+        with Daemon(config()) as d:
+            self.add(d, "pass", ready={"notify": True}, start_timeout="300ms", restart={"policy": "never"})
+            self.assertIn("process startup timeout", in_state(d, "failed")[0]["last_error"]["details"])
+
+    def test_a_worker_of_ours_says_it_over_its_link(self):
+        with Daemon(config()) as d:
+            answer = d.http("POST", "/v1/workers", {**worker("process"), "ready": {"notify": True}})
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn("says READY over its link", answer.json()["detail"])
 
 
 class Essential(unittest.TestCase):
