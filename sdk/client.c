@@ -6,6 +6,7 @@
 #include "wire/jsontext.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <reeve/version.h>
 #include <stdarg.h>
@@ -68,7 +69,8 @@ static int next_message(struct reeve_client *c, int64_t timeout_ms, struct wire_
 		if (got > 0)
 			return REEVE_OK;
 		wrote = io_write(c->fd, &c->out);
-		got = wrote < 0 ? -1 : io_read(c->fd, &c->in);
+		/* To wait in the read itself saves a poll and a read in vain. */
+		got = wrote < 0 ? -1 : io_read(c->fd, &c->in, wrote > 0 && timeout_ms < 0);
 		if (got < 0)
 			return hang_up(c, why);
 		if (got == 0) {
@@ -129,6 +131,8 @@ REEVE_PUBLIC int reeve_client_open(const char *path, struct reeve_client **out)
 	if (!path)
 		snprintf(full, sizeof full, "%s.link", socket && *socket ? socket : "/run/reeve/reeve.sock");
 	c->fd = io_connect(path ? path : full);
+	if (c->fd >= 0)
+		fcntl(c->fd, F_SETFL, fcntl(c->fd, F_GETFL) & ~O_NONBLOCK); /* whoever must not wait says so in the call */
 	if (c->fd < 0)
 		return client_refuse(c, REEVE_E_AGAIN, "no daemon at %s: %s", path ? path : full, strerror(errno));
 	return greet(c);

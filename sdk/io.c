@@ -56,7 +56,7 @@ static int take_files(struct msghdr *m, int files[STREAM_FILES])
 	return n;
 }
 
-int io_read(int fd, struct stream_in *in)
+int io_read(int fd, struct stream_in *in, bool wait)
 {
 	union {
 		struct cmsghdr header;
@@ -71,7 +71,7 @@ int io_read(int fd, struct stream_in *in)
 	part.iov_base = stream_in_space(in, &part.iov_len);
 	if (!part.iov_base)
 		return -1;
-	n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = recvmsg(fd, &m, (wait ? 0 : MSG_DONTWAIT) | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0)

@@ -7,8 +7,9 @@ void *io_resize(void *old, size_t size); /* for the streams */
 /* A connected, non-blocking socket, or -1: errno. */
 int io_connect(const char *path);
 
-/* What is there, into `in`. 1: read some; 0: nothing is there now; -1: the connection is over. */
-int io_read(int fd, struct stream_in *in);
+/* What is there, into `in`. 1: read some; 0: nothing is there now; -1: the connection is over. `wait`: until something is there,
+ * if the socket blocks. */
+int io_read(int fd, struct stream_in *in, bool wait);
 
 /* All that can be written now. 1: all is written; 0: the socket is full; -1: the connection is over. */
 int io_write(int fd, struct stream_out *out);

@@ -389,7 +389,7 @@ static void read_all(struct link_host *h)
 		struct wire_message m;
 		const char *why = NULL;
 		int whole = 1;
-		got = io_read(h->fd, &h->in);
+		got = io_read(h->fd, &h->in, false);
 		while (got > 0 && whole > 0 && (whole = stream_in_next(&h->in, &m, &why)) > 0) {
 			bool good = take(h, &m);
 			for (int i = 0; i < m.file_n; i++)
