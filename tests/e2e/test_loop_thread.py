@@ -15,6 +15,7 @@ from support import LONG, Daemon
 WAITS = ("fsync", "fdatasync", "sync_file_range", "msync", "syncfs", "open", "openat", "creat", "flock", "nanosleep",
          "clock_nanosleep", "wait4", "waitid", "select", "pause")
 SLEPT = re.compile(r"futex\(.*FUTEX_(WAIT|LOCK_PI).* = (?!-1 EAGAIN)")
+ONCE = "/proc/sys/vm/overcommit_memory"  # glibc's free asks that once in a process, and it is no disk
 ANSWERS = 20000 if LONG else 1500
 
 
@@ -69,8 +70,8 @@ class LoopThread(unittest.TestCase):
                     raise c.failure
         self.assertTrue(enough, "%d answers in %d s" % (h.answers, self.timeout_s - 30))
         self.assertGreater(sum("FUTEX_WAKE" in line for line in lines), 100, "was this the thread that hands work to others?")
-        waits = [line for line in lines
-                 if SLEPT.search(line) or any(line.startswith(w + "(") for w in WAITS) or "F_SETLKW" in line]
+        waits = [line for line in lines if ONCE not in line
+                 and (SLEPT.search(line) or any(line.startswith(w + "(") for w in WAITS) or "F_SETLKW" in line)]
         kinds = collections.Counter(line.split("(")[0] for line in waits)
         self.assertEqual(waits, [], "%s\n%s" % (kinds, "\n".join(waits[:40])))
 
