@@ -154,10 +154,10 @@ class Changing(unittest.TestCase):
 
 
 class Kills(unittest.TestCase):
-    timeout_s = 180
+    timeout_s = 900 if LONG else 180
 
     def test_each_occurrence_is_made_once_although_the_engine_is_killed_around_it(self):
-        kills = 40 if LONG else 8
+        kills = 20 if LONG else 8
         declared = [schedule("s%d" % i, every="1s", missed="all", overlap="allow", time_as="at", input={"s": i}) for i in range(5)]
         with Daemon(config(worker("process"), schedules=declared)) as d:
             for n in range(kills):
