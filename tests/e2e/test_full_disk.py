@@ -8,7 +8,7 @@ import time
 import unittest
 
 from jobs import begun, config, ended, show, submit, worker
-from support import Daemon, wait_until
+from support import LONG, Daemon, wait_until
 
 CLONE_NEWNS, CLONE_NEWUSER, MS_REC, MS_PRIVATE = 0x20000, 0x10000000, 0x4000, 1 << 18
 MIB = 1 << 20
@@ -114,6 +114,28 @@ class FullDisk(unittest.TestCase):
             self.assertEqual({ended(d, j)["status"] for j in [before] + kept}, {"completed"})
             after = ended(d, submit(d, "echo", {"n": 1}))
             self.assertEqual(after["result"], {"n": 1})
+            self.assertEqual(d.engine(), engine)
+
+    def test_whichever_page_is_the_last_one_the_next_write_is_refused_and_nothing_is_lost(self):
+        """The disk is left with a page less, or more, each time: so every write is once the first that finds it full."""
+        with self.daemon(worker("process")) as (d, path):
+            engine, kept = d.engine(), []
+            for pages in range(0, 120, 1 if LONG else 15):
+                ballast = fill(path)
+                os.truncate(ballast, max(0, os.path.getsize(ballast) - pages * 4096))
+                for n in range(400):
+                    answer = d.http("POST", "/v1/jobs", {"capability": "test.echo", "input": "x" * (100 << n % 10)})
+                    if answer.status != 202:
+                        break
+                    kept.append(answer.json()["job_id"])
+                self.assertEqual(answer.status, 507, "%d pages: %r" % (pages, answer))
+                self.assertIn("full", answer.json()["detail"])
+                self.assertEqual(d.http("GET", "/readyz").status, 503)
+                self.assertEqual(d.http("GET", "/v1/jobs?limit=5").status, 200)
+                os.unlink(ballast)
+                wait_until(lambda: d.http("GET", "/readyz").status == 200, "ready again")
+                self.assertEqual({ended(d, j)["status"] for j in kept[-20:]} - {"completed"}, set())
+            self.assertEqual({show(d, j)["status"] for j in kept} - {"completed"}, set())
             self.assertEqual(d.engine(), engine)
 
     def test_a_blob_is_refused_and_its_part_is_gone(self):
