@@ -33,6 +33,7 @@ static void finished(struct joining *g, enum errcode code, const struct submit_r
 	struct batch_reply reply = {.code = code, .id = t->id, .jobs = jobs};
 	list_remove(&g->link);
 	t->adding--;
+	t->closing &= !g->closes;
 	if (code) {
 		t->total -= g->n;
 	} else {
@@ -43,8 +44,8 @@ static void finished(struct joining *g, enum errcode code, const struct submit_r
 	g->done(g->context, &reply);
 	if (code && g->creates)
 		batch_free(t);
-	else if (!code)
-		batch_end_if_complete(t);
+	else
+		batch_end_if_complete(t); /* also when what was refused was all that it waited for */
 	free(g);
 }
 
@@ -202,9 +203,9 @@ static enum errcode find_open(struct batches *bs, uint64_t id, struct batch **ou
 	id_format(id, text);
 	if (!t || !t->stored || t->over)
 		return batch_unknown(bs, id, e);
-	if (t->closed || t->state != BATCH_RUNNING)
+	if (t->closed || t->closing || t->state != BATCH_RUNNING)
 		return err_set(e, E_STATE, "batch %s: is %s; only an open one takes jobs and can be closed", text,
-			t->closed ? "closed already" : "being cancelled");
+			t->closed || t->closing ? "closed already" : "being cancelled");
 	*out = t;
 	return E_OK;
 }
@@ -225,6 +226,7 @@ enum errcode batches_close(struct batches *bs, uint64_t id, batch_done *done, vo
 		return code;
 	if (t->adding)
 		return err_set(e, E_STATE, "the batch is being changed: close it when those requests have been answered");
+	t->closing = true;
 	struct store_batch *b = store_batch_new();
 	put_total(t, true, b);
 	commit(t, b, false, true, done, context);

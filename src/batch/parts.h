@@ -35,6 +35,7 @@ struct batch {
 	uint64_t failed_ids[BATCH_FAILED_MAX];
 	size_t failed_n;
 	bool closed, stored; /* both durable */
+	bool closing; /* that it is closed is on its way to the disk: nothing may write over it */
 	bool over; /* its end is on its way to the disk, or there */
 	bool gone; /* its end is durable; freed when the look for members has come back */
 	struct batch_cancel cancel;

@@ -65,6 +65,16 @@ static void done(void *context, enum errcode code)
 	c->applied(c, code);
 }
 
+/* A batch of somebody else's failed: ours that are at the store fail with it, though we have not heard of it yet. What is sent now
+ * could succeed, and would overtake them. */
+static void expect_failure(struct queues *qs)
+{
+	if (list_empty(&qs->changes))
+		qs->failures = qs->store->failures;
+	if (qs->failures != qs->store->failures && !qs->full)
+		is_full(qs);
+}
+
 void change_commit(struct queues *qs, struct change *c, struct store_batch *b, bool retain,
 	void (*applied)(struct change *c, enum errcode code))
 {
@@ -73,6 +83,7 @@ void change_commit(struct queues *qs, struct change *c, struct store_batch *b, b
 	c->number = qs->change_n++;
 	c->retain = retain;
 	c->applied = applied;
+	expect_failure(qs);
 	if (qs->full && retain)
 		hold(c);
 	else
@@ -103,10 +114,10 @@ static struct change *take_held(struct queues *qs)
 	return c;
 }
 
-/* One is tried alone; the others follow in their order when it came through. */
+/* One is tried alone, when all before it have come back; the others follow in their order when it came through. */
 void change_tick(struct queues *qs)
 {
-	if (!qs->full || qs->probing || qs->now_ms < qs->probe_at_ms)
+	if (!qs->full || qs->probing || qs->now_ms < qs->probe_at_ms || !list_empty(&qs->changes))
 		return;
 	struct change *c = list_empty(&qs->held) ? probe_new(qs) : take_held(qs);
 	c->probe = true;

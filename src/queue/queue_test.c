@@ -474,6 +474,45 @@ static void on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is
 	assert_int_equal(info(f).pending, 1);
 }
 
+struct stranger { /* whose own batch a full disk refuses */
+	struct fixture *f;
+	struct job *job; /* that ends when it hears of it */
+};
+
+static void refused(void *context, enum errcode code)
+{
+	struct stranger *s = context;
+	assert_int_equal(code, E_NO_SPACE);
+	queue_complete(s->f->qs, s->job->id, job_fence(s->f->qs, s->job), bytes_of("2"), s->f->now, on_done, s->f, NULL);
+}
+
+static void an_end_does_not_overtake_one_that_fails_with_a_batch_of_somebody_elses(void **state)
+{
+	struct fixture *f = *state;
+	submit(f, 5);
+	submit(f, 5);
+	struct job *first = lease(f), *second = lease(f);
+	uint64_t second_id = second->id;
+	struct stranger s = {f, second};
+	struct store_batch *b = store_batch_new();
+	store_batch_put(b, STORE_RUN, (struct store_key){.id = 1}, bytes_of("h"), (struct bytes){0});
+	store_memory_set_full(f->store, true);
+	store_commit(f->store, b, refused, &s);
+	queue_complete(f->qs, first->id, job_fence(f->qs, first), bytes_of("1"), f->now, on_done, f, NULL);
+	settle(f); /* the second one ends between the two failures */
+	store_memory_set_full(f->store, false);
+	settle(f);
+	assert_int_equal(f->ended_n, 0);
+	assert_false(stored(f, STORE_DONE, second_id));
+	for (int i = 0; i < 3; i++) {
+		f->now += 200;
+		queues_tick(f->qs, f->now);
+		settle(f);
+	}
+	assert_int_equal(f->ended_n, 2);
+	assert_string_equal(f->result, "2");
+}
+
 /* Nothing is held then that would find the space: /readyz would be red until somebody submits in spite of it. */
 static void space_is_found_again_though_only_submits_were_refused(void **state)
 {
@@ -639,6 +678,7 @@ int main(void)
 		TEST(a_paused_queue_gives_nothing_out_also_after_a_restart),
 		TEST(on_a_full_disk_a_submit_is_refused_and_an_end_is_kept_until_there_is_space),
 		TEST(space_is_found_again_though_only_submits_were_refused),
+		TEST(an_end_does_not_overtake_one_that_fails_with_a_batch_of_somebody_elses),
 		TEST(an_engine_that_another_has_replaced_is_told_once_and_its_ends_do_not_count),
 		TEST(old_results_go_a_slice_at_a_time),
 		TEST(a_waiting_job_takes_less_than_140_bytes_besides_the_input_cache),

@@ -182,6 +182,7 @@ struct queues {
 	size_t queue_n, room;
 	struct queue_limits limits; /* of queues that are made from now on */
 	struct list changes, held;
+	uint64_t failures; /* of the store, when we had nothing there */
 	uint64_t change_n;
 	bool no_space; /* by the wiring's word */
 	bool full; /* submits are refused, and nothing may overtake what is held */

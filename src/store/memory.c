@@ -88,6 +88,7 @@ static void run_batch(struct request *r)
 	m->stats.pending_batches--;
 	m->stats.batches++;
 	m->stats.commits++;
+	m->store.failures += b->code != E_OK;
 	if (m->generation < m->failed_before)
 		m->generation = m->failed_before;
 	batch_finish(b);

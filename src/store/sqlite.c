@@ -31,6 +31,7 @@ static void finish_batch(struct request *r)
 	struct sqlite_store *s = store_of(b->store);
 	if (b->code && s->generation <= b->generation)
 		s->generation = b->generation + 1;
+	s->store.failures += b->code != E_OK;
 	s->pending_batches--;
 	if (!b->code) {
 		b->kept = true;

@@ -134,6 +134,7 @@ void store_snapshot_close(struct store_reader *r); /* NULL is fine */
 struct store {
 	const struct store_ops *ops; /* implementations embed this struct first */
 	uint64_t epoch;
+	uint64_t failures; /* batches that failed, whoever committed them; counted before their `done` */
 	struct store_watch *watch; /* or NULL */
 };
 
