@@ -45,6 +45,8 @@ static void on_ending(void *context, struct job *job, const struct job_outcome *
 		SIM_CHECK(w, j->cancel_later || j->expires_at_ms || j->deadline_ms,
 			"job %llu: ends as %d, which nobody asked for", (unsigned long long)j->id, o->end);
 		model_ends(w, j, o->end);
+		if (j->cancel_later) /* it waited again for a moment, and gave its place back */
+			j->place = false;
 	}
 	SIM_CHECK(w, j->end == o->end, "job %llu: ends as %d, should as %d", (unsigned long long)j->id, o->end, j->end);
 }
