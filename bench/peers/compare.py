@@ -104,16 +104,19 @@ class Comparison:
         self.add(s.system, "memory per waiting job", (sum(status_mib(p) for p in s.pids()) - before) * (1 << 20) / n)
 
     def round(self):
-        """All servers run, one of them is asked: what the disk and the neighbours do meanwhile is the same for all."""
+        """All servers run, one of them is asked: what the neighbours do meanwhile is the same for all. Who comes first changes."""
+        self.systems.append(self.systems.pop(0))
         with contextlib.ExitStack() as stack:
             sessions = [stack.enter_context(start()) for _, start in self.systems]
             for measure in (self.idle, self.latency, self.end_to_end):
-                for s in sessions:
-                    measure(s)
+                self.all(sessions, measure)
             for measure in (self.enqueue_w1, self.enqueue_8, self.enqueue_w64, self.waiting):
-                for s in sessions:
-                    if s.enqueues:
-                        measure(s)
+                self.all([s for s in sessions if s.enqueues], measure)
+
+    def all(self, sessions, measure):
+        for s in sessions:
+            os.sync()  # what the one before has left to be written is not to hold up the next one's fsyncs
+            measure(s)
 
     def medians(self, column):
         """Of each system that has this column."""
