@@ -50,7 +50,8 @@
 #define FLOW		"\"limits\":" OBJECT("of the queue; none", LIMIT "," LENGTH "," KEY_LIMIT)
 #define SPACE_FLOW	"\"limits\":" OBJECT("of all its queues together; none", LIMIT "," LENGTH)
 #define WEIGHT		"\"weight\":" NUMBER("integer", "1", "1000", "its share of workers that serve several namespaces; 1")
-#define NAMESPACE	"\"name\":{\"type\":\"string\",\"maxLength\":128,\"pattern\":\"^[A-Za-z0-9._-]+$\"}," WEIGHT "," SPACE_FLOW
+#define NAMESPACE                                                                                                      \
+	"\"name\":{\"type\":\"string\",\"maxLength\":128,\"pattern\":\"^[A-Za-z0-9._-]+$\"}," WEIGHT "," SPACE_FLOW
 
 /* callbacks_schema, worker_schema, pipeline_schema and schedule_schema stand in the places of %s. */
 static const char format[] =

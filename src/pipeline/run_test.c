@@ -400,7 +400,8 @@ static void a_second_attempt_of_the_emitter_renumbers_nothing(void **state)
 	emit(f, parse, 1, "{\"n\":1}");
 	settle(f);
 	static const struct job_error crash = {"crashed", "signal 11", 1};
-	assert_int_equal(queue_crashed(f->qs, parse->id, job_fence(f->qs, parse), &crash, (struct bytes){0}, f->now, NULL), E_OK);
+	assert_int_equal(
+		queue_crashed(f->qs, parse->id, job_fence(f->qs, parse), &crash, (struct bytes){0}, f->now, NULL), E_OK);
 	settle(f);
 	parse = must_lease(f, "parse");
 	emit(f, parse, 1, "{\"n\":1}");
