@@ -116,8 +116,9 @@ struct store_ops {
 	/* As load, of a part. */
 	enum errcode (*scan)(
 		struct store *s, const struct store_range *range, store_visit *visit, void *context, struct err *e);
-	/* Within a query; blocks. A reader that sees what the query sees, whatever is committed later; commits are not held up.
-	 * For one thread at a time, until store_snapshot_close. E_STATE: this store cannot. */
+	/* Blocks. A reader that sees the store as it is now, whatever is committed later; commits are not held up. Asked for within a query
+	 * (a running store) it has every batch whose `done` was called before that query. For one thread at a time, until
+	 * store_snapshot_close. E_STATE: this store cannot. */
 	enum errcode (*snapshot)(struct store *s, struct store_reader **out, struct err *e);
 	/* Only where loop is NULL: makes what waits durable, as one group, and calls every `done`. */
 	void (*flush)(struct store *s);
