@@ -34,11 +34,13 @@ static void noted(void *context, enum errcode code)
 	for (size_t i = 0; i < c->n && !t->over; i++)
 		queue_cancel(
 			bs->o.queues, c->ids[i], queues_now(bs->o.queues), NULL, NULL, NULL); /* one that is over is no error */
+	batch_news(t);
 	if (end) {
 		c->cursor = 0;
 		c->next_at_ms = bs->now_ms + AGAIN_MS;
+	} else if (!t->over) {
+		batch_cancel_step(t); /* by way of the reader: others have their turns in between */
 	}
-	batch_news(t);
 }
 
 void batch_cancel_step(struct batch *t)

@@ -23,6 +23,7 @@ struct model {
 };
 
 struct world {
+	struct list requests; /* under way */
 	uint64_t random;
 	int64_t now;
 	struct store *store;
@@ -36,6 +37,7 @@ struct world {
 };
 
 struct request { /* of a client that an engine's death leaves without an answer */
+	struct list link; /* in world.requests; first member */
 	struct world *w;
 	size_t model;
 	size_t jobs;
@@ -119,6 +121,8 @@ static void crash(struct world *w)
 	close_all(w);
 	w->store = next;
 	w->crashes++;
+	list_each(&w->requests, at) free(at);
+	list_init(&w->requests);
 	open_all(w);
 }
 
@@ -136,6 +140,7 @@ static void answered(void *context, const struct batch_reply *r)
 		m->open &= q->what != CLOSE;
 		m->cancelled |= q->what == CANCEL;
 	}
+	list_remove(&q->link);
 	free(q);
 }
 
@@ -143,6 +148,7 @@ static struct request *request_new(struct world *w, size_t model, size_t jobs, i
 {
 	struct request *q = NEW(struct request);
 	*q = (struct request){.w = w, .model = model, .jobs = jobs, .what = what};
+	list_append(&w->requests, &q->link);
 	w->models[model].sent += jobs;
 	return q;
 }
@@ -161,6 +167,7 @@ static void ask(struct world *w, enum errcode code, struct request *q)
 	if (!code)
 		return;
 	w->models[q->model].sent -= q->jobs;
+	list_remove(&q->link);
 	free(q);
 }
 
@@ -340,6 +347,7 @@ static void every_batch_ends_once_as_its_jobs_did_whatever_happens(void **state)
 	unsigned long crashes = 0, ends = 0, batches = 0;
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct world w = {.random = seed, .now = 1760000000000};
+		list_init(&w.requests);
 		store_memory_open(NULL, &w.store, NULL);
 		open_all(&w);
 		for (int i = 0; i < STEPS; i++)

@@ -7,7 +7,7 @@
 #include "base/list.h"
 #include "batch/batches.h"
 
-enum { CANCEL_STEP = 100, PRUNE_STEP = 500 };
+enum { CANCEL_STEP = 50, PRUNE_STEP = 500 };
 
 struct batch_counts {
 	uint64_t completed, failed, cancelled;
