@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import BUILD, TOP, binary
+from support import BUILD, TOP, Daemon, binary
 
 OURS = ("README.md", "CONTRIBUTING.md", "docs/tutorial", "docs/howto")
 
@@ -65,6 +65,54 @@ class Generated(unittest.TestCase):
         page = subprocess.run([os.path.join(TOP, "tools", "config-reference")], input=schema, check=True, stdout=subprocess.PIPE).stdout
         with open(os.path.join(TOP, "docs", "reference", "configuration.md"), "rb") as f:
             self.assertEqual(f.read(), page, "run: build/reeve config schema | tools/config-reference >docs/reference/configuration.md")
+
+
+class Named(unittest.TestCase):
+    """What the documents name is there: commands, routes."""
+
+    def test_every_command_that_is_named_exists(self):
+        said = subprocess.run([binary("reeve"), "help"], check=True, text=True, stdout=subprocess.PIPE).stdout
+        known = set(re.findall(r"^  reeve ((?:[a-z]+ ?)+)", said, re.M))
+        known = {k.strip() for k in known}
+        nouns = {k.split()[0] for k in known if " " in k}
+        example = "queue drop"  # CONTRIBUTING.md adds it
+        for where, _, files in os.walk(os.path.join(TOP, "docs")):
+            for name in files:
+                self.look(os.path.join(where, name), known, nouns)
+        for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+            self.look(os.path.join(TOP, name), known | {example}, nouns)
+
+    def look(self, path, known, nouns):
+        with open(path, encoding="utf-8") as f:
+            text = f.read()
+        for noun, verb in re.findall(r"(?:`|^ *|\$\()(?:build/)?reeve ([a-z]+)(?: ([a-z]+))?", text, re.M):
+            with self.subTest(document=os.path.relpath(path, TOP), command=noun + " " + verb):
+                self.assertTrue(noun in known or noun in nouns and (not verb or noun + " " + verb in known))
+
+    def test_the_page_of_the_api_names_every_route_and_no_other(self):
+        with Daemon("workers: []\n") as d:
+            paths = d.http("GET", "/openapi.json").json()["paths"]
+        routes = {(m.upper(), self.plain(p)) for p, methods in paths.items() for m in methods if m != "parameters"}
+        known = {p for _, p in routes}
+        named = set()
+        with open(os.path.join(TOP, "docs", "reference", "http-api.md"), encoding="utf-8") as f:
+            for line in f:
+                methods, waiting, last = ["GET"], [], ""
+                for method, path in re.findall(r"`(?:(GET|POST|PUT|PATCH|DELETE)(?: |(?=`)))?(/[^?`\s]*)?(?:\?[^`]*)?`", line):
+                    if method:
+                        waiting.append(method)
+                    if not path:
+                        continue
+                    methods, waiting = waiting or methods, []
+                    path = self.plain(path)
+                    last = path if path in known or not last else last.rsplit("/", 1)[0] + path  # `/resume` beside `…/pause`
+                    named.update((m, last) for m in methods)
+        self.assertEqual(sorted(named - routes), [], "are no routes")
+        self.assertEqual(sorted(routes - named), [], "are not in docs/reference/http-api.md")
+
+    @staticmethod
+    def plain(path):
+        return re.sub(r"\{[^}]*\}", "{}", path)
 
 
 if __name__ == "__main__":
