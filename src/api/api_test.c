@@ -553,6 +553,15 @@ static void a_bad_job_is_refused_with_its_place_and_nothing_is_kept(void **state
 	json_decref(list);
 }
 
+static void a_time_to_live_counts_from_now_where_the_job_could_have_begun_long_ago(void **state)
+{
+	scoped(mem_free_at) char *id = submit("{\"capability\":\"a\",\"run_at\":\"2001-01-01T00:00:00Z\",\"ttl\":\"1h\"}");
+	work("a", "1", NULL);
+	json_t *job = ask(200, "GET", path_of("/v1/jobs/", id, "?wait=5s"), "");
+	expect(job, "status", "\"completed\"");
+	json_decref(job);
+}
+
 static void an_input_that_breaks_its_schema_is_422_with_the_pointer(void **state)
 {
 	struct capability capability = {.name = (char[]){"a"},
@@ -1374,6 +1383,7 @@ int main(void)
 		TEST(lines_are_kept_before_the_body_has_ended_and_when_the_client_goes),
 		TEST(a_key_in_the_header_is_not_for_lines),
 		TEST(a_bad_job_is_refused_with_its_place_and_nothing_is_kept),
+		TEST(a_time_to_live_counts_from_now_where_the_job_could_have_begun_long_ago),
 		TEST(an_input_that_breaks_its_schema_is_422_with_the_pointer),
 		TEST(an_idempotency_key_gives_the_earlier_job),
 		TEST(a_full_disk_is_507_and_nothing_is_kept),

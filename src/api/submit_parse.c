@@ -278,7 +278,7 @@ static bool times(struct parsing *p)
 	if (p->delay_ms || p->run_at_ms)
 		p->spec->due_at_ms = p->delay_ms ? p->s->now_ms + p->delay_ms : p->run_at_ms;
 	if (p->ttl_ms)
-		p->spec->expires_at_ms = (p->spec->due_at_ms ? p->spec->due_at_ms : p->s->now_ms) + p->ttl_ms;
+		p->spec->expires_at_ms = (p->spec->due_at_ms > p->s->now_ms ? p->spec->due_at_ms : p->s->now_ms) + p->ttl_ms;
 	return true;
 }
 
