@@ -18,6 +18,8 @@ static bool broken(struct load *l, const char *what, uint64_t id)
 /* Rows come by id, so mostly in the order of their waiting; sort_queue mends what was retried or delayed. */
 static void place(struct queues *qs, struct job *j)
 {
+	if (j->due_at_ms == j->submitted_at_ms && j->due_at_ms > qs->now_ms) /* the clock was set back: nobody delayed it */
+		j->due_at_ms = qs->now_ms;
 	if (queues_expires_at(j))
 		heap_put(&qs->expiries, &j->more->expiry, queues_expires_at(j), j->id);
 	if (j->due_at_ms > qs->now_ms) {
