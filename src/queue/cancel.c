@@ -24,7 +24,7 @@ static void cancel_now(struct queues *qs, struct job *j, queue_done *done, void 
 	end_job(qs, j, &cancelled, started_at_ms, done, context);
 }
 
-void cancel_settled(struct queues *qs, struct job *j)
+static struct cancel_later *take_cancel(struct queues *qs, const struct job *j)
 {
 	list_each(&qs->cancels, l)
 	{
@@ -32,11 +32,27 @@ void cancel_settled(struct queues *qs, struct job *j)
 		if (c->id != j->id)
 			continue;
 		list_remove(l);
-		j->flags &= (uint8_t)~JOB_CANCEL_LATER;
-		cancel_now(qs, j, c->done, c->context);
-		free(c);
-		return;
+		return c;
 	}
+	return NULL;
+}
+
+void cancel_settled(struct queues *qs, struct job *j)
+{
+	struct cancel_later *c = take_cancel(qs, j);
+	if (!c)
+		return;
+	j->flags &= (uint8_t)~JOB_CANCEL_LATER;
+	cancel_now(qs, j, c->done, c->context);
+	free(c);
+}
+
+void cancel_given_up(struct queues *qs, const struct job *j)
+{
+	struct cancel_later *c = j->flags & JOB_CANCEL_LATER ? take_cancel(qs, j) : NULL;
+	if (c && c->done)
+		c->done(c->context, E_NOT_FOUND);
+	free(c);
 }
 
 /* A job whose submit or retry is being committed has nothing to take back yet. */

@@ -317,6 +317,7 @@ void attempt_expired(
 /* cancel.c */
 void cancel_settled(
 	struct queues *qs, struct job *j); /* a commit came back, and the job lives on: is it to be cancelled? */
+void cancel_given_up(struct queues *qs, const struct job *j); /* its submit was not kept: there is nothing to cancel */
 
 /* unique.c */
 const struct key *unique_holder(const struct queues *qs, const struct key *key); /* NULL: it is free */

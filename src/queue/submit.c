@@ -49,6 +49,12 @@ static void durable(struct queues *qs, struct job *j)
 		cancel_settled(qs, j);
 }
 
+static void drop(struct queues *qs, struct job *j)
+{
+	cancel_given_up(qs, j);
+	queues_job_free(qs, j);
+}
+
 /* ── in a batch of somebody else's ── */
 
 static void submitted_in(void *context, enum errcode code)
@@ -57,7 +63,7 @@ static void submitted_in(void *context, enum errcode code)
 	if (!code)
 		durable(j->queue->qs, j);
 	else if (code == E_NO_SPACE) /* whoever committed the batch gave it up */
-		queues_job_free(j->queue->qs, j);
+		drop(j->queue->qs, j);
 }
 
 uint64_t queues_submit_in(struct queues *qs, struct store_batch *b, const struct job_spec *spec, int64_t now_ms)
@@ -102,7 +108,7 @@ static void give_up(struct queues *qs, struct submit *s, size_t i)
 	const struct job_more *m = s->jobs[i]->more;
 	if (m && m->unique_states)
 		unique_release(qs, NULL, s->ids[i], m->unique_name);
-	queues_job_free(qs, s->jobs[i]);
+	drop(qs, s->jobs[i]);
 }
 
 static void submit_applied(struct change *c, enum errcode code)
