@@ -97,11 +97,11 @@ static void answer(struct api *a, struct http_request *r)
 }
 
 /* One may be paused and limited before its first job. */
-static bool name_of(struct http_request *r, struct bytes *name)
+static bool name_of(struct api *a, struct http_request *r, struct bytes *name)
 {
 	struct err e;
 	*name = http_param(r, "namespace");
-	if (job_name_check("namespace", *name, &e) == E_OK)
+	if (namespaces_check(a->queues, *name, &e) == E_OK)
 		return true;
 	http_problem(r, &e);
 	return false;
@@ -110,7 +110,7 @@ static bool name_of(struct http_request *r, struct bytes *name)
 static void set_paused(struct api *a, struct http_request *r, bool paused)
 {
 	struct bytes name;
-	if (name_of(r, &name))
+	if (name_of(a, r, &name))
 		namespace_pause(a->queues, name, paused, api_setting_done, api_setting_new(a, r, answer));
 }
 
@@ -138,7 +138,7 @@ static void set_limits(struct api *a, struct http_request *r, struct bytes name,
 static void put_limits(void *context, struct http_request *r)
 {
 	struct bytes name;
-	if (name_of(r, &name))
+	if (name_of(context, r, &name))
 		set_limits(context, r, name, NULL);
 }
 
@@ -146,7 +146,7 @@ static void patch_limits(void *context, struct http_request *r)
 {
 	struct api *a = context;
 	struct bytes name;
-	if (name_of(r, &name))
+	if (name_of(a, r, &name))
 		set_limits(a, r, name, namespace_flow(a->queues, name));
 }
 
@@ -154,6 +154,6 @@ static void reset_limits(void *context, struct http_request *r)
 {
 	struct api *a = context;
 	struct bytes name;
-	if (name_of(r, &name))
+	if (name_of(a, r, &name))
 		namespace_set_flow(a->queues, name, NULL, api_setting_done, api_setting_new(a, r, answer));
 }

@@ -101,6 +101,11 @@ static bool try_gate(struct queues *qs, struct gate *g, const struct limit *l, e
 	return g->state == GATE_OPEN;
 }
 
+void flow_later(struct queue *q)
+{
+	wake_at(q->qs, &q->gate, OF_QUEUE, q->qs->now_ms);
+}
+
 bool flow_open(struct queue *q)
 {
 	struct space *s = q->space;

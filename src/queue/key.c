@@ -160,8 +160,7 @@ void keys_load_row(struct keys *k, const struct store_row *row)
 
 void keys_sweep(struct keys *k, int64_t now_ms, struct store_batch *b)
 {
-	size_t count = k->room / 256 + 64;
-	for (size_t n = 0; n < count && k->n; n++) {
+	for (size_t n = 0; n < KEYS_SWEEP && k->n; n++) {
 		size_t i = k->sweep & (k->room - 1);
 		struct key *s = &k->slots[i];
 		if (s->job_id && s->expires_at_ms <= now_ms) {

@@ -12,7 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KEY_KEEP_MS = 24 * 3600 * 1000, KEY_NAME_SIZE = 16 };
+enum {
+	KEY_KEEP_MS = 24 * 3600 * 1000,
+	KEY_NAME_SIZE = 16,
+	KEYS_SWEEP = 1024, /* places that keys_sweep looks at */
+};
 enum key_kind { KEY_IDEMPOTENCY = 'i', KEY_UNIQUE = 'u' }; /* the first byte of a row's key */
 
 struct key {
@@ -38,5 +42,5 @@ void keys_fini(struct keys *k);
 void keys_put_row(const struct keys *k, struct store_batch *b, const struct key *key);
 void keys_delete_row(const struct keys *k, struct store_batch *b, const struct key *key);
 void keys_load_row(struct keys *k, const struct store_row *row); /* rows of the other kind are left alone */
-/* Looks at a part of all keys; deletes expired ones here and, by the batch, in the store. */
+/* Looks at the next places, KEYS_SWEEP of them; deletes expired ones here and, by the batch, in the store. */
 void keys_sweep(struct keys *k, int64_t now_ms, struct store_batch *b);

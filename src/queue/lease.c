@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+enum { LOOK_MAX = 50 }; /* jobs that a lease finds expired, or keys at their limit, before others have their turn */
+
 static uint64_t next_fence(struct queues *qs, struct job *j)
 {
 	uint64_t fence = qs->store->epoch << 32 | ++j->lease_count;
@@ -42,7 +44,12 @@ struct job *queue_lease(struct queue *q, int64_t now_ms, void *holder)
 	queues_touch(qs, now_ms);
 	if (!flow_open(q))
 		return NULL;
-	for (struct job *j, *urgent; (j = order_first(q, qs->now_ms, &urgent));) {
+	int left = LOOK_MAX;
+	for (struct job *j, *urgent; (j = order_first(q, qs->now_ms, &urgent)); left--) {
+		if (!left) {
+			flow_later(q);
+			return NULL;
+		}
 		/* What cannot be given out makes nothing else urgent. */
 		if (!flow_key_open(urgent) || !flow_key_open(j))
 			continue;

@@ -216,6 +216,8 @@ enum errcode queue_replay(
 enum errcode queue_purge(struct queues *qs, uint64_t dead_id, queue_done *done, void *context, struct err *e);
 /* Settings that outlive the engine (STORE_SETTING). In force at once; `done` (may be NULL) when durable. */
 void queue_pause(struct queue *q, bool paused, queue_done *done, void *context);
+/* A name that others choose: E_INVALID, or E_LIMIT when it would be one namespace too many. */
+enum errcode namespaces_check(struct queues *qs, struct bytes name, struct err *e);
 void namespace_pause(struct queues *qs, struct bytes name, bool paused, queue_done *done, void *context);
 void queues_pause(struct queues *qs, bool paused, queue_done *done, void *context); /* all of them */
 bool queues_paused(const struct queues *qs);

@@ -67,32 +67,27 @@ size_t queue_top_keys(const struct queue *q, struct queue_key *out, size_t max)
 
 /* ── namespaces ── */
 
-struct adding {
-	const struct space *space;
-	struct namespace_info *info;
-};
-
 static void add_queue(void *context, struct queue *q)
 {
-	struct adding *a = context;
-	if (q->space != a->space)
-		return;
-	a->info->queues++;
-	a->info->pending += q->info.pending;
-	a->info->scheduled += q->info.scheduled;
-	a->info->processing += q->info.processing;
+	struct namespace_info *info = &q->space->shown;
+	info->queues++;
+	info->pending += q->info.pending;
+	info->scheduled += q->info.scheduled;
+	info->processing += q->info.processing;
 }
 
+static void begin_counting(struct space *s)
+{
+	s->shown = (struct namespace_info){
+		.name = s->name, .weight = s->weight, .paused = s->paused, .flow_set = s->flow_set, .flow = s->flow};
+}
+
+/* One look at each queue, however many namespaces there are. */
 void namespaces_each(struct queues *qs, void (*visit)(void *context, const struct namespace_info *info), void *context)
 {
-	list_each(&qs->spaces, at)
-	{
-		const struct space *s = container_of(at, struct space, link);
-		struct namespace_info info = {
-			.name = s->name, .weight = s->weight, .paused = s->paused, .flow_set = s->flow_set, .flow = s->flow};
-		queues_each(qs, add_queue, &(struct adding){s, &info});
-		visit(context, &info);
-	}
+	list_each(&qs->spaces, at) begin_counting(container_of(at, struct space, link));
+	queues_each(qs, add_queue, NULL);
+	list_each(&qs->spaces, at) visit(context, &container_of(at, struct space, link)->shown);
 }
 
 uint32_t queue_weight(const struct queue *q)

@@ -14,6 +14,15 @@ struct space *space_find(const struct queues *qs, struct bytes name)
 	return NULL;
 }
 
+enum errcode namespaces_check(struct queues *qs, struct bytes name, struct err *e)
+{
+	enum errcode code = job_name_check("namespace", name, e);
+	if (!code && qs->space_n >= QUEUES_MAX && !space_find(qs, name))
+		return err_set(e, E_LIMIT, "namespace \"%.*s\": there are %zu namespaces already, at most %d may be",
+			(int)name.size, name.data, qs->space_n, QUEUES_MAX);
+	return code;
+}
+
 struct space *space_get(struct queues *qs, struct bytes name)
 {
 	struct space *s = space_find(qs, name);
@@ -25,6 +34,7 @@ struct space *space_get(struct queues *qs, struct bytes name)
 	s->name = (struct bytes){memcpy(s->text, name.data, name.size), name.size};
 	list_init(&s->held_back);
 	list_append(&qs->spaces, &s->link);
+	qs->space_n++;
 	return s;
 }
 

@@ -96,6 +96,7 @@ struct space { /* a namespace */
 	uint32_t weight;
 	uint64_t length; /* jobs that wait or arrive */
 	size_t asked;
+	struct namespace_info shown; /* namespaces_each counts in it */
 	struct bytes name;
 	char text[];
 };
@@ -174,6 +175,7 @@ struct queues {
 	struct heap due, timeouts, expiries;
 	struct heap wakes; /* of struct gate: when there is a token; a tenant without jobs: when it may be forgotten */
 	struct list spaces;
+	size_t space_n;
 	bool paused; /* all queues */
 	bool bounded; /* some queue or namespace has a greatest length */
 	int64_t drained_at_ms; /* buckets may have been emptied until then by the engine before us, or 0 */
@@ -247,6 +249,7 @@ void flow_spend(const struct job *j); /* it is given out: a token of each bucket
 void flow_enter(struct job *j); /* it is in hands: a place */
 void flow_leave(struct job *j); /* fine when it has none */
 void flow_ready(struct queue *q); /* calls the hook, if it may have something to give */
+void flow_later(struct queue *q); /* the next tick says that it is ready */
 void flow_changed(struct queue *q); /* its limits */
 void flow_space_changed(struct space *s);
 void flow_idle(struct tenant *t); /* it has no more jobs */

@@ -1,6 +1,6 @@
 #include "queue/state.h"
 
-enum { IDLE_MS = 10000 };
+enum { IDLE_MS = 10000, SWEPT_EACH = 256 }; /* of IDLE_MS: about so long until each key was looked at */
 
 static bool due(const struct heap *h, int64_t now_ms)
 {
@@ -40,6 +40,14 @@ static void tick_expiries(struct queues *qs, int *left)
 	}
 }
 
+/* Always a few at a time: the more keys there are the more often. */
+static int64_t sweep_again_ms(const struct queues *qs)
+{
+	size_t room = qs->keys.room > qs->uniques.room ? qs->keys.room : qs->uniques.room;
+	int64_t ms = room ? (int64_t)IDLE_MS * SWEPT_EACH * KEYS_SWEEP / (int64_t)room : IDLE_MS;
+	return ms < 1 ? 1 : ms > IDLE_MS ? IDLE_MS : ms;
+}
+
 static void tick_keys(struct queues *qs)
 {
 	if (!(qs->keys.n + qs->uniques.n) || qs->now_ms < qs->keys_at_ms || qs->full)
@@ -47,7 +55,7 @@ static void tick_keys(struct queues *qs)
 	struct store_batch *b = store_batch_new();
 	keys_sweep(&qs->keys, qs->now_ms, b);
 	keys_sweep(&qs->uniques, qs->now_ms, b);
-	qs->keys_at_ms = qs->now_ms + IDLE_MS;
+	qs->keys_at_ms = qs->now_ms + sweep_again_ms(qs);
 	if (store_batch_empty(b))
 		store_batch_free(b);
 	else
@@ -75,6 +83,8 @@ int64_t queues_tick(struct queues *qs, int64_t now_ms)
 	int64_t next = qs->now_ms + IDLE_MS;
 	if (qs->full && !qs->probing)
 		sooner(&next, qs->probe_at_ms);
+	if (qs->keys.n + qs->uniques.n && !qs->full)
+		sooner(&next, qs->keys_at_ms);
 	if (!qs->prune.busy)
 		sooner(&next, qs->prune.next_at_ms);
 	if (!qs->prune_dead.busy)
