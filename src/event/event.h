@@ -14,11 +14,11 @@
 struct event { /* to publish: texts are borrowed and copied; to read: borrowed from the ring until the next publish */
 	uint64_t id; /* given by event_publish */
 	int64_t at_ms; /* given by event_publish */
-	const char *type; /* static text: "job.pending", "job.completed", "instance.running", "run.progress" ... */
+	const char *type; /* static text: "job.pending", "job.completed", "instance.running", "batch.progress" ... */
 	uint64_t job_id, run_id, batch_id; /* 0: none */
 	struct bytes namespace, capability, worker, instance, schedule; /* empty: none; 128 bytes of each are kept */
 	struct bytes message; /* one sentence; 512 bytes are kept */
-	int percent; /* with type "job.progress", "run.progress": 0-100, or -1 */
+	int percent; /* with type "job.progress", "batch.progress": 0-100, or -1 */
 	int attempt; /* 0: does not matter */
 	bool minor; /* there are so many of these that they are left out while nobody has listened for a minute */
 	bool after_gap; /* given by event_publish: some before it were left out */

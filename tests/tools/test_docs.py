@@ -102,6 +102,12 @@ class Documents(unittest.TestCase):
                     self.assertTrue(os.path.exists(os.path.join(TOP, path)) or os.path.exists(os.path.join(os.path.dirname(document), path))
                                     or any(os.path.exists(os.path.join(TOP, path + end)) for end in (".c", ".h", "_test.c")))
 
+    def test_every_library_of_the_build_is_among_the_dependencies(self):
+        page = read(os.path.join(TOP, "docs", "reference", "dependencies.md"))
+        run = read(os.path.join(TOP, "script", "setup")).split("dev_packages")[0]
+        for package in re.findall(r"^(\S+-dev) ", run, re.M):
+            self.assertIn(package, page)
+
     def test_the_decisions_are_all_in_their_index(self):
         folder = os.path.join(TOP, "docs", "decisions")
         index = read(os.path.join(folder, "README.md"))
