@@ -462,6 +462,25 @@ static void on_a_full_disk_an_answer_is_kept_until_there_is_space(void **state)
 	assert_int_equal(f->sent_n, 0);
 }
 
+static void one_whose_end_waits_for_the_disk_cannot_be_retried_or_purged(void **state)
+{
+	static const int statuses[] = {200, 410};
+	struct fixture *f = *state;
+	struct err e;
+	for (int i = 0; i < 2; i++) {
+		end_one(f, "h");
+		store_memory_set_full(f->store, true);
+		uint64_t id = answer(f, statuses[i]);
+		assert_int_equal(callbacks_retry(f->cs, id, f->now, NULL, NULL, &e), E_STATE);
+		assert_int_equal(callbacks_purge(f->cs, id, NULL, NULL, &e), E_STATE);
+		store_memory_set_full(f->store, false);
+		tick(f, 1000);
+		tick(f, 1000);
+		assert_int_equal(stats(f).pending + (uint64_t)f->sent_n, 0);
+		assert_int_equal(stats(f).failed, i);
+	}
+}
+
 static void a_long_result_is_to_be_fetched(void **state)
 {
 	struct fixture *f = *state;
@@ -492,6 +511,7 @@ int main(void)
 		TEST(a_failed_one_is_tried_from_the_beginning_when_asked_and_a_purged_one_never),
 		TEST(failed_ones_go_after_a_week_but_not_one_that_is_tried_again),
 		TEST(on_a_full_disk_an_answer_is_kept_until_there_is_space),
+		TEST(one_whose_end_waits_for_the_disk_cannot_be_retried_or_purged),
 		TEST(a_long_result_is_to_be_fetched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,11 @@ static enum errcode find(
 		cs->o.store->ops->read(cs->o.store, STORE_CALLBACK, (struct store_key){.id = id}, head, NULL, e);
 	if (code == E_NOT_FOUND)
 		return err_set(e, code, "there is no callback %s: it was delivered, or purged", text);
-	return code ? code : callback_record_decode(buf_bytes(head), r, e);
+	if (!code)
+		code = callback_record_decode(buf_bytes(head), r, e);
+	if (!code && !*c && !r->failed) /* how it ended is not on the disk yet: on a full one that takes long */
+		return err_set(e, E_STATE, "callback %s: is being sent or changed just now", text);
+	return code;
 }
 
 static enum errcode retry_failed(struct callbacks *cs, uint64_t id, struct callback_record *r, int64_t now_ms,
