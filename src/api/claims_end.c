@@ -209,7 +209,11 @@ static void use_blobs(void *context)
 
 static void blobs_used(void *context)
 {
-	apply_all(context);
+	struct ending *t = context;
+	if (!t->request && *t->api->stopping) /* nobody was promised anything, and the claims may have gone, too */
+		ending_free(t);
+	else
+		apply_all(t);
 }
 
 static void end_all(struct ending *t)

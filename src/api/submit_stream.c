@@ -286,15 +286,29 @@ static void check(void *context)
 	}
 }
 
+/* What was read is submitted also when its client has gone, but not by a daemon that ends: the queues may have gone, too. */
+static bool is_left_alone(const struct stream *t)
+{
+	return !t->request && *t->api->stopping;
+}
+
 static void checked(void *context)
 {
-	submit_chunk(context);
+	struct stream *t = context;
+	if (is_left_alone(t))
+		chunk_done(t);
+	else
+		submit_chunk(t);
 }
 
 static void parsed(void *context)
 {
 	struct stream *t = context;
 	bool any = api_has_blobs(&t->s);
+	if (is_left_alone(t)) {
+		chunk_done(t);
+		return;
+	}
 	t->schemas = mem_new((t->s.n + 1) * sizeof *t->schemas);
 	for (size_t i = 0; i < t->s.n; i++) {
 		t->schemas[i] = api_input_schema(t->api, t->s.specs[i].namespace, t->s.specs[i].capability);

@@ -1,6 +1,10 @@
 """What can be asked of a job: lines of any number, unique jobs, deadlines, its own retries, trace context, another place."""
+import contextlib
 import datetime
 import json
+import os
+import socket
+import threading
 import unittest
 
 from jobs import config, ended, run, show, status_is, submit, worker
@@ -27,6 +31,27 @@ class Lines(unittest.TestCase):
             self.assertIn("line 2: 10 is not a whole number from 0 to 9 at /priority", p.stderr)
             self.assertIn("1 submitted, 0 were there, 1 refused", p.stderr)
             self.assertIn("CAPABILITY is missing", d.run("job", "submit").stderr)
+
+    def test_a_daemon_that_ends_in_the_middle_of_a_stream_ends_well(self):
+        piece = b'{"capability":"a","input":"%s"}\n' % (b"x" * 100) * 3000  # long enough that some of it is always on its way
+        with Daemon(config(), env={"MALLOC_PERTURB_": "165"}) as d, socket.socket(socket.AF_UNIX) as s:
+            s.connect(d.socket)
+            s.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+            def feed():
+                with contextlib.suppress(OSError):
+                    while True:
+                        s.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+
+            feeding = threading.Thread(target=feed)
+            feeding.start()
+            wait_until(lambda: d.http("GET", "/v1/queues").json()["queues"], "a job of the stream")
+            d.down()
+            feeding.join()
+            with open(os.path.join(d.data, "reeved.log")) as f:
+                said = f.read()
+            self.assertRegex(said, "engine_exited .*status=0", said[-2000:])
+            self.assertNotRegex(said, "engine_died", said[-2000:])
 
 
 class Unique(unittest.TestCase):
