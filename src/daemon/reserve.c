@@ -15,6 +15,8 @@ static void make_work(void *context)
 static void made(void *context)
 {
 	struct daemon *d = context;
+	if (!d->reserve) /* the daemon is ending, and what it is made of may be gone */
+		return;
 	if (d->reserve_code) {
 		loop_timer_set(d->reserve, AGAIN_MS);
 		return;
