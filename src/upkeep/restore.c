@@ -292,15 +292,23 @@ static enum errcode move(const struct restore *r, const char *name, struct err *
 	return code ? code : durable_sync_directory(NULL, to, e);
 }
 
+/* What is beside the store's file. Where the disk had no room for it in there, rows are in these files alone: they come along. */
+static enum errcode move_beside(const struct restore *r, const char *name, struct err *e)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/%s", r->place, name);
+	if (access(path, F_OK) == 0)
+		return move(r, name, e);
+	snprintf(path, sizeof path, "%s/%s", r->o->data_dir, name);
+	return files_remove(path, e);
+}
+
 static enum errcode take_place(struct restore *r, struct err *e)
 {
-	static const char *const old[] = {"reeve.db-wal", "reeve.db-shm", "reeve.commits"};
-	char path[PATH_MAX];
+	static const char *const beside[] = {"reeve.db-wal", "reeve.db-shm", "reeve.commits"};
 	enum errcode code = durable_write(NULL, r->mark, (struct bytes){0}, 0600, e);
-	for (size_t i = 0; !code && i < ARRAY_SIZE(old); i++) {
-		snprintf(path, sizeof path, "%s/%s", r->o->data_dir, old[i]);
-		code = files_remove(path, e);
-	}
+	for (size_t i = 0; !code && i < ARRAY_SIZE(beside); i++)
+		code = move_beside(r, beside[i], e);
 	if (!code)
 		code = move(r, "reeve.db", e);
 	if (!code)
