@@ -138,20 +138,26 @@ static bool waits_for_itself(const struct dispatch_call *call, const struct rout
 	return false;
 }
 
-static enum errcode refuse(struct dispatch *d, const struct dispatch_call *call, struct route *r, struct err *e)
+/* r NULL: nobody has ever offered it, or asked for it while somebody was starting. */
+static enum errcode refuse(struct dispatch *d, const struct dispatch_call *call, const struct route *r, struct err *e)
 {
+	struct bytes name = call->capability;
+	int size = (int)(name.size < 128 ? name.size : 128);
 	if (call->depth >= DISPATCH_DEPTH_MAX)
-		return err_set(
-			e, E_LIMIT, "calls within calls may be %d deep, and %.128s would be deeper", DISPATCH_DEPTH_MAX, r->name);
+		return err_set(e, E_LIMIT, "calls within calls may be %d deep, and %.*s would be deeper", DISPATCH_DEPTH_MAX,
+			size, name.data);
 	if (call->input.size > JOB_INPUT_MAX_BYTES)
 		return err_set(e, E_TOO_LARGE, "the input of a call may have %d bytes, not %zu; use a blob",
 			JOB_INPUT_MAX_BYTES, call->input.size);
 	if (d->live_calls.n >= DISPATCH_CALLS_MAX)
 		return err_set(e, E_LIMIT, "%d calls wait already", DISPATCH_CALLS_MAX);
-	if (waits_for_itself(call, r))
-		return err_set(e, E_INVALID, "%.128s runs one at a time and is waiting for this very call", r->name);
-	if (r->offer_n == 0 && !d->calls.anyone_starting(d->calls.context))
-		return err_set(e, E_UNAVAILABLE, "nobody offers %.128s now", r->name);
+	if (r && waits_for_itself(call, r))
+		return err_set(e, E_INVALID, "%.*s runs one at a time and is waiting for this very call", size, name.data);
+	if ((!r || r->offer_n == 0) && !d->calls.anyone_starting(d->calls.context))
+		return err_set(e, E_UNAVAILABLE, "nobody offers %.*s now", size, name.data);
+	if (!r && d->routes.n >= DISPATCH_ROUTES_MAX)
+		return err_set(e, E_LIMIT, "nobody offers %.*s now, and %d capabilities are known already", size, name.data,
+			DISPATCH_ROUTES_MAX);
 	return E_OK;
 }
 
@@ -166,13 +172,13 @@ static void refused(struct dispatch *d, const struct dispatch_call *call, const 
 
 uint64_t dispatch_invoke(struct dispatch *d, const struct dispatch_call *call)
 {
-	struct route *r = route_get(d, call->namespace, call->capability);
 	struct err e;
 	d->stats.calls++;
-	if (refuse(d, call, r, &e) != E_OK) {
+	if (refuse(d, call, route_find(d, call->namespace, call->capability), &e) != E_OK) {
 		refused(d, call, &e);
 		return 0;
 	}
+	struct route *r = route_get(d, call->namespace, call->capability);
 	struct call *c = NEW(struct call);
 	c->id = ++d->call_last | 1ull << 63;
 	c->dispatch = d;

@@ -63,16 +63,29 @@ static uint64_t hash(struct bytes a, struct bytes b) /* FNV-1a */
 	return h ? h : 1;
 }
 
+static struct bytes or_default(struct bytes namespace)
+{
+	return namespace.size ? namespace : bytes_of("default");
+}
+
+struct route *route_find(struct dispatch *d, struct bytes namespace, struct bytes name)
+{
+	namespace = or_default(namespace);
+	struct route *r = idmap_get(&d->routes, hash(namespace, name));
+	while (r && (!bytes_equal(bytes_of(r->name), name) || !bytes_equal(bytes_of(r->namespace), namespace)))
+		r = r->same_hash;
+	return r;
+}
+
 struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes name)
 {
-	if (namespace.size == 0)
-	namespace = bytes_of("default");
+	struct route *r = route_find(d, namespace, name);
+	if (r)
+		return r;
+	namespace = or_default(namespace);
 	uint64_t h = hash(namespace, name);
 	struct route *first = idmap_get(&d->routes, h);
-	for (struct route *r = first; r; r = r->same_hash)
-		if (bytes_equal(bytes_of(r->name), name) && bytes_equal(bytes_of(r->namespace), namespace))
-			return r;
-	struct route *r = NEW(struct route);
+	r = NEW(struct route);
 	r->namespace = mem_copy(namespace.data, namespace.size);
 	r->name = mem_copy(name.data, name.size);
 	r->same_hash = first;

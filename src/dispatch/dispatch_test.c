@@ -1,4 +1,4 @@
-#include "dispatch/dispatch.h"
+#include "dispatch/parts.h"
 
 #include "base/mem.h"
 
@@ -719,13 +719,18 @@ static void on_answer(void *context, struct bytes result, const struct job_error
 	snprintf(f.answer, sizeof f.answer, "%.*s", (int)result.size, result.data ? result.data : "");
 }
 
-static uint64_t invoke(void)
+static uint64_t invoke_named(const char *capability)
 {
-	const struct dispatch_call call = {.capability = bytes_of("work"),
+	const struct dispatch_call call = {.capability = bytes_of(capability),
 		.input = bytes_of("{\"q\":1}"),
 		.deadline_ms = f.now + 10000,
 		.done = on_answer};
 	return dispatch_invoke(f.d, &call);
+}
+
+static uint64_t invoke(void)
+{
+	return invoke_named("work");
 }
 
 static void a_call_is_answered_by_whoever_offers_it(void **state)
@@ -744,6 +749,24 @@ static void a_call_that_nobody_can_answer_is_unavailable_at_once(void **state)
 {
 	assert_int_equal(invoke(), 0);
 	assert_string_equal(f.answer_error.code, "unavailable");
+}
+
+static void names_that_calls_make_up_are_remembered_up_to_a_limit(void **state)
+{
+	char name[16];
+	size_t before = f.d->routes.n;
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof name, "none-%d", i);
+		invoke_named(name);
+	}
+	assert_int_equal(f.d->routes.n, before);
+	f.starting = true;
+	for (int i = 0; i < DISPATCH_ROUTES_MAX + 100; i++) {
+		snprintf(name, sizeof name, "none-%d", i);
+		dispatch_invoke_cancel(f.d, invoke_named(name));
+	}
+	assert_int_equal(f.d->routes.n, DISPATCH_ROUTES_MAX);
+	assert_string_equal(f.answer_error.code, "limited");
 }
 
 static void a_call_waits_a_little_for_someone_who_is_starting(void **state)
@@ -905,6 +928,7 @@ int main(void)
 		CASE(what_an_earlier_engine_left_is_given_out),
 		CASE(a_call_is_answered_by_whoever_offers_it),
 		CASE(a_call_that_nobody_can_answer_is_unavailable_at_once),
+		CASE(names_that_calls_make_up_are_remembered_up_to_a_limit),
 		CASE(a_call_waits_a_little_for_someone_who_is_starting),
 		CASE(a_call_past_its_deadline_is_cancelled),
 		CASE(a_handler_that_ends_a_call_at_its_deadline_by_itself_timed_out),

@@ -15,6 +15,7 @@ enum {
 	DISPATCH_SLICE = 64, /* deliveries of one route that is alone before anybody looks again */
 	DISPATCH_SHARE = 1 << 20, /* what a delivery of a namespace of weight 1 counts */
 	DISPATCH_CALLS_MAX = 16384, /* calls that wait or run */
+	DISPATCH_ROUTES_MAX = 20000, /* then no call makes another, whatever its capability is called */
 	DISPATCH_DEPTH_MAX = 16,
 	DISPATCH_START_WAIT_MS = 2000, /* a call waits so long for someone who is starting */
 	DISPATCH_GRACE_MS = 5000, /* a cancelled handler ends within, or its instance is stuck */
@@ -125,6 +126,7 @@ static inline int64_t dispatch_now(struct dispatch *d)
 }
 
 /* dispatch.c */
+struct route *route_find(struct dispatch *d, struct bytes namespace, struct bytes name); /* NULL: not there */
 struct route *route_get(struct dispatch *d, struct bytes namespace, struct bytes name);
 void turn_want(struct dispatch *d);
 void route_wake(struct dispatch *d, struct route *r); /* it may have something to give out */
