@@ -408,6 +408,20 @@ static void jobs_on_their_way_to_the_disk_and_scheduled_ones_count(void **state)
 	assert_int_equal(queues_submit(f->qs, &now, 1, f->now, on_submitted, f, NULL), E_LIMIT);
 }
 
+static void jobs_of_one_submit_that_are_the_same_one_need_one_place(void **state)
+{
+	struct fixture *f = *state;
+	struct job_spec specs[4] = {spec(5), spec(5), spec(5), spec(5)};
+	limit(f, (struct flow_limits){.max_length = 2});
+	specs[0].unique.states = specs[1].unique.states = JOB_UNIQUE_WAITING_OR_RUNNING;
+	specs[2].idempotency_key = specs[3].idempotency_key = bytes_of("k");
+	assert_int_equal(queues_submit(f->qs, specs, 4, f->now, on_submitted, f, NULL), E_OK);
+	settle(f);
+	assert_int_equal(info(f).pending, 2);
+	specs[2].idempotency_key = bytes_of("l");
+	assert_int_equal(queues_submit(f->qs, specs, 4, f->now, on_submitted, f, NULL), E_LIMIT);
+}
+
 static void what_comes_back_from_a_hand_is_not_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -532,6 +546,7 @@ int main(void)
 		TEST(a_namespaces_rate_wakes_what_it_held_back),
 		TEST(a_full_queue_refuses_with_its_numbers_and_keeps_nothing_of_the_submit),
 		TEST(jobs_on_their_way_to_the_disk_and_scheduled_ones_count),
+		TEST(jobs_of_one_submit_that_are_the_same_one_need_one_place),
 		TEST(what_comes_back_from_a_hand_is_not_refused),
 		TEST(with_a_rate_a_client_is_told_when_there_will_be_room),
 		TEST(a_namespace_has_a_length_of_its_own_over_all_queues),

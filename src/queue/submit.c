@@ -176,12 +176,25 @@ static const struct key *held_by(const struct queues *qs, const struct job_spec 
 	return unique_holder(qs, unique);
 }
 
-static bool is_new(struct queues *qs, const struct job_spec *spec, const struct key *key)
+static bool seen_before(struct keys *seen, struct key key)
 {
+	if (keys_find(seen, &key))
+		return true;
+	key.job_id = 1; /* some job */
+	keys_add(seen, &key);
+	return false;
+}
+
+/* seen: the keys of the specs before it, in the same submit. */
+static bool is_new(struct queues *qs, const struct job_spec *spec, const struct key *key, struct keys *seen)
+{
+	enum job_state state = spec->due_at_ms > qs->now_ms ? JOB_SCHEDULED : JOB_PENDING;
 	struct key unique;
-	if (spec->idempotency_key.size && key_in_use(qs, key))
+	if (spec->idempotency_key.size && (key_in_use(qs, key) || seen_before(seen, *key)))
 		return false;
-	return !spec->unique.states || !held_by(qs, spec, &unique);
+	if (!spec->unique.states)
+		return true;
+	return !held_by(qs, spec, &unique) && !(spec->unique.states >> state & 1 && seen_before(seen, unique));
 }
 
 /* The queues that it asks for are made, also when there is no room: they are counted for the check. */
@@ -189,8 +202,9 @@ static enum errcode check_lengths(
 	struct queues *qs, const struct job_spec *specs, size_t n, const struct key *keys, struct err *e)
 {
 	enum errcode code = E_OK;
+	scoped(keys_fini) struct keys seen = {0};
 	for (size_t i = 0; i < n; i++) {
-		if (is_new(qs, &specs[i], keys ? &keys[i] : NULL))
+		if (is_new(qs, &specs[i], keys ? &keys[i] : NULL, &seen))
 			room_ask(queues_get(qs, specs[i].namespace, specs[i].capability));
 	}
 	for (size_t i = 0; !code && i < n; i++)
