@@ -1,6 +1,7 @@
 #include "queue/limit.h"
 
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "base/nearest.h"
 #include "job/job.h"
 
@@ -15,10 +16,11 @@ struct reading {
 	struct err *e;
 };
 
-static enum errcode refuse(struct reading *r, const char *at, const char *name, const char *right)
+static enum errcode refuse(struct reading *r, const char *at, const char *name, const json_t *wrong, const char *right)
 {
+	scoped(mem_free_at) char *text = json_dumps(wrong, JSON_COMPACT | JSON_ENCODE_ANY);
 	snprintf(r->pointer, 96, "%s/%.40s", at, name);
-	return err_set(r->e, E_INVALID, "%s: must be %s", r->pointer + 1, right);
+	return err_set(r->e, E_INVALID, "%s: must be %s, not %.64s", r->pointer + 1, right, text ? text : "");
 }
 
 static enum errcode read_count(
@@ -30,7 +32,7 @@ static enum errcode read_count(
 		return E_OK;
 	snprintf(right, sizeof right, "a whole number from 1 to %u", max);
 	if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > max)
-		return refuse(r, at, name, right);
+		return refuse(r, at, name, v, right);
 	*out = (uint32_t)json_integer_value(v);
 	return E_OK;
 }
@@ -40,14 +42,14 @@ static enum errcode read_rate(struct reading *r, const json_t *from, const char 
 	const json_t *v = json_object_get(from, "rate");
 	double rate = json_number_value(v);
 	if (!v || json_is_null(v))
-		return out->burst ? refuse(r, at, "burst", "absent without a rate") : E_OK;
+		return out->burst ? refuse(r, at, "burst", json_object_get(from, "burst"), "absent without a rate") : E_OK;
 	if (!json_is_number(v) || !(rate >= 0.001 && rate <= LIMIT_RATE_MAX))
-		return refuse(r, at, "rate", "a number of jobs a second from 0.001 to 1000000");
+		return refuse(r, at, "rate", v, "a number of jobs a second from 0.001 to 1000000");
 	out->rate_milli = (uint32_t)lround(rate * 1000);
 	if (!out->burst)
 		out->burst = (uint32_t)ceil(rate);
 	if (out->burst * 1000.0 < rate) /* the clock counts milliseconds: between two of them nobody looks for tokens */
-		return refuse(r, at, "burst", "at least a thousandth of the rate");
+		return refuse(r, at, "burst", json_object_get(from, "burst"), "at least a thousandth of the rate");
 	return E_OK;
 }
 

@@ -162,8 +162,9 @@ static void what_is_no_limit_is_refused_with_its_place(void **state)
 {
 	static const struct {
 		const char *text, *pointer, *says;
-	} cases[] = {{"{\"concurrency\":0}", "/concurrency", "concurrency: must be a whole number from 1 to 1000000"},
-		{"{\"rate\":-1}", "/rate", "rate: must be a number of jobs a second from 0.001 to 1000000"},
+	} cases[] = {
+		{"{\"concurrency\":0}", "/concurrency", "concurrency: must be a whole number from 1 to 1000000, not 0"},
+		{"{\"rate\":-1}", "/rate", "rate: must be a number of jobs a second from 0.001 to 1000000, not -1"},
 		{"{\"key\":{\"rate\":\"5/s\"}}", "/key/rate", "key/rate: must be a number of jobs a second"},
 		{"{\"burst\":5}", "/burst", "burst: must be absent without a rate"},
 		{"{\"rate\":100000,\"burst\":50}", "/burst", "burst: must be at least a thousandth of the rate"},
