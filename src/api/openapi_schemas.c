@@ -206,7 +206,7 @@ static const struct openapi_schema schemas[] = {
 	{"Event",
 		"{'type':'object','required':['id','type','at'],'properties':{"
 		"'id':{'type':'string'},"
-		"'type':{'type':'string','description':'job.pending, job.completed, instance.running, run.progress, schedule.fired ...'},"
+		"'type':{'type':'string','description':'job.pending, job.completed, instance.running, batch.progress, schedule.fired ...'},"
 		"'at':{'type':'string'},"
 		"'namespace':{'type':'string'},"
 		"'job_id':{'type':'string'},"
