@@ -2,6 +2,7 @@
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -213,6 +214,26 @@ class FullDisk(unittest.TestCase):
             self.assertTrue(os.path.exists(os.path.join(d.data, "reserve")))
             self.assertEqual({ended(d, j)["status"] for j in kept}, {"completed"} if kept else set())
             self.assertEqual(ended(d, submit(d, "echo", {"n": 8}))["result"], {"n": 8})
+
+    def test_a_restore_on_a_disk_that_is_nearly_full_brings_back_everything_or_says_that_it_cannot(self):
+        n = 12000
+        with Daemon(config()) as d:
+            d.reeve("job", "submit", "--ndjson", d.file("jobs", ('{"capability":"none","input":"%s"}\n' % ("x" * 1000)) * n))
+            backup = os.path.join(d.directory, "backup")
+            d.reeve("backup", backup)
+            d.down()
+            restored = []
+            for megabytes in (12, 20, 24, 28, 60):
+                with disk(megabytes) as path:
+                    data = os.path.join(path, "data")
+                    if d.run("restore", backup, "--data-dir", data).returncode == 0:
+                        restored.append(shutil.copytree(data, os.path.join(d.directory, "of%d" % megabytes)))
+            self.assertGreater(len(restored), 1)
+            for d.data in restored:
+                d.up()
+                queue, = d.http("GET", "/v1/queues").json()["queues"]
+                self.assertEqual(queue["pending"], n, d.data)
+                d.down()
 
 
 if __name__ == "__main__":
