@@ -40,3 +40,14 @@ void by_hand_recall(struct daemon *d, struct worker *w)
 	if (w->restart.when == RESTART_UNLESS_STOPPED && is_kept(d, key_of(w, text)))
 		w->wanted = false;
 }
+
+void by_hand_forget(struct daemon *d, const struct worker *w)
+{
+	char text[WORKER_ID_MAX + sizeof STOPPED_PREFIX + 1];
+	struct store_key key = key_of(w, text);
+	if (!is_kept(d, key))
+		return;
+	struct store_batch *b = store_batch_new();
+	store_batch_delete(b, STORE_SETTING, key);
+	queues_commit(d->queues, b, NULL, NULL);
+}

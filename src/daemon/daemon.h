@@ -107,6 +107,7 @@ void workers_gone(
 /* by_hand.c */
 void by_hand_note(void *daemon, const struct worker *w); /* somebody started or stopped it */
 void by_hand_recall(struct daemon *d, struct worker *w); /* before it is added: not wanted when it had been stopped */
+void by_hand_forget(struct daemon *d, const struct worker *w); /* removed for good: another of its name starts */
 
 /* check.c */
 /* A worker's configuration against the schema that its code declares: any thread; context is not used. */

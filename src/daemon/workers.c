@@ -71,6 +71,7 @@ void workers_forget(struct daemon *d, struct worker *w)
 	char text[WORKER_ID_MAX + sizeof SETTING_PREFIX + 1];
 	if (!w->runtime)
 		return;
+	by_hand_forget(d, w);
 	struct store_batch *b = store_batch_new();
 	store_batch_delete(b, STORE_SETTING, setting_key(w->id, text));
 	queues_commit(d->queues, b, NULL, NULL);
@@ -212,8 +213,10 @@ static void remove_undeclared(struct daemon *d, const struct settings *s)
 	list_each(supervisor_workers(d->supervisor), at)
 	{
 		struct worker *w = container_of(at, struct worker, link);
-		if (!w->runtime && !w->removing && !declared(s, w->id))
-			supervisor_remove(d->supervisor, w->id, NULL);
+		if (w->runtime || w->removing || declared(s, w->id))
+			continue;
+		by_hand_forget(d, w);
+		supervisor_remove(d->supervisor, w->id, NULL);
 	}
 }
 

@@ -1,4 +1,5 @@
 """Whether a process that ended is started again: by policy, exit status and signal; and until when."""
+import json
 import os
 import unittest
 
@@ -110,6 +111,17 @@ class ByHand(unittest.TestCase):
             d.down()
             d.up()
             in_state(d, "running", "kept")
+
+    def test_one_that_is_removed_and_added_again_is_another_and_starts(self):
+        added = json.dumps({**shell("", "unless-stopped", "again"), "execution": {"executable_path": "/bin/sleep", "args": ["1000"]}})
+        with Here() as d:
+            d.reeve("worker", "add", added)
+            in_state(d, "running", "again")
+            d.reeve("worker", "stop", "again")
+            in_state(d, "stopped", "again")
+            d.reeve("worker", "remove", "again")
+            d.reeve("worker", "add", added)
+            in_state(d, "running", "again")
 
 
 if __name__ == "__main__":
