@@ -384,7 +384,8 @@ static void act(struct world *w)
 	unsigned what = rnd(w, 200);
 	if (what == 0)
 		crash(w);
-	else if (what < 10)
+	else if (what < 10 &&
+			 !w->collecting) /* while one runs, what it looks for is of a fixed age, and no use becomes older than it */
 		time_passes(w);
 	else if (what < 25)
 		submit(w);

@@ -80,15 +80,25 @@ bool refs_each(const struct blobs *b, const char *name, void (*found)(void *cont
 	return true;
 }
 
+enum { USE_DEPTH = 32 }; /* of names within names; nobody's are deeper than two */
+
+struct using
+{
+	struct blobs *b;
+	int depth;
+};
+
 static void use(void *context, const char *ref)
 {
-	struct blobs *b = context;
-	pthread_mutex_lock(&b->lock);
-	blobs_touch(b, ref);
-	pthread_mutex_unlock(&b->lock);
+	const struct using *u = context;
+	pthread_mutex_lock(&u->b->lock);
+	blobs_touch(u->b, ref);
+	pthread_mutex_unlock(&u->b->lock);
+	if (u->depth < USE_DEPTH)
+		refs_each(u->b, ref, use, &(struct using){u->b, u->depth + 1});
 }
 
 void refs_use(struct blobs *b, const char *name)
 {
-	refs_each(b, name, use, b);
+	refs_each(b, name, use, &(struct using){b, 0});
 }

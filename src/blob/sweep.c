@@ -205,8 +205,11 @@ static void delete_one(struct sweep *s, struct candidate *c)
 		pthread_mutex_unlock(&s->blobs->lock);
 		return;
 	}
-	if (!delete_file(s, name, &bytes))
+	if (!delete_file(s, name, &bytes)) {
+		atomic_store(&c->state, MARKED);
+		sweep_expand(s); /* it stays, so what it names does */
 		return;
+	}
 	s->counts.deleted++;
 	s->counts.deleted_bytes += bytes;
 	atomic_fetch_sub(&s->blobs->n, 1);
