@@ -11,13 +11,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-static void print_json(json_t *line)
+static void print_line(struct buf *line)
 {
-	char *text = json_dumps(line, JSON_COMPACT);
-	puts(text);
+	puts(line->data);
 	fflush(stdout);
-	free(text);
-	json_decref(line);
+	buf_fini(line);
+}
+
+/* Names of directories and what stands in a damaged row are bytes of any kind. */
+static void add_text(struct buf *line, const char *name, const char *value)
+{
+	buf_format(line, ",\"%s\":", name);
+	buf_json_utf8(line, bytes_of(value));
 }
 
 /* A few times a second, for the bar. */
@@ -30,7 +35,9 @@ static void print_progress(void *context, uint64_t done, uint64_t total)
 	if (ms - last_ms < 100)
 		return;
 	last_ms = ms;
-	print_json(json_pack("{sIsI}", "done", (json_int_t)done, "total", (json_int_t)total));
+	struct buf line = {0};
+	buf_format(&line, "{\"done\":%" PRIu64 ",\"total\":%" PRIu64 "}", done, total);
+	print_line(&line);
 }
 
 int offline_restore(const struct daemon *d)
@@ -45,16 +52,27 @@ int offline_restore(const struct daemon *d)
 		fprintf(stderr, "reeve: %s\n", e.text);
 		return EXIT_FAILURE;
 	}
-	print_json(json_pack("{sIsIsIsIsssssssssb}", "rows", (json_int_t)n.rows, "blobs", (json_int_t)n.blobs, "epoch",
-		(json_int_t)n.epoch, "damaged", (json_int_t)n.damaged, "damaged_blob", n.damaged_name, "created_at",
-		n.created_at, "node", n.node, "data_dir", o.data_dir, "restored", 1));
+	struct buf line = {0};
+	buf_format(&line,
+		"{\"rows\":%" PRIu64 ",\"blobs\":%" PRIu64 ",\"epoch\":%" PRIu64 ",\"damaged\":%" PRIu64 ",\"restored\":true",
+		n.rows, n.blobs, n.epoch, n.damaged);
+	add_text(&line, "damaged_blob", n.damaged_name);
+	add_text(&line, "created_at", n.created_at);
+	add_text(&line, "node", n.node);
+	add_text(&line, "data_dir", o.data_dir);
+	buf_text(&line, "}");
+	print_line(&line);
 	return n.damaged ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static void print_finding(void *context, const struct doctor_finding *f)
 {
 	static const char *const words[] = {"ok", "warning", "error", "repaired"};
-	print_json(json_pack("{ssssss}", "check", f->check, "status", words[f->status], "message", f->text));
+	struct buf line = {0};
+	buf_format(&line, "{\"check\":\"%s\",\"status\":\"%s\"", f->check, words[f->status]);
+	add_text(&line, "message", f->text);
+	buf_text(&line, "}");
+	print_line(&line);
 }
 
 int offline_doctor(const struct daemon *d)

@@ -100,6 +100,13 @@ class Backup(unittest.TestCase):
                 self.assertIn(why, p.stderr)
             self.assertFalse(os.path.exists(os.path.join(d.directory, "new", "reeve.db")))
 
+    def test_a_directory_may_have_any_name(self):
+        with Daemon(config()) as d:
+            d.reeve("backup", os.path.join(d.directory, "file"))
+            strange = os.fsdecode(os.fsencode(d.directory) + b"/\xff")
+            d.reeve("restore", os.path.join(d.directory, "file"), "--data-dir", strange)
+            self.assertIn("every page", d.reeve("doctor", "--data-dir", strange))
+
     def test_a_backup_goes_through_a_pipe(self):
         with Daemon(config(worker("process"))) as d:
             job = ended(d, submit(d, "echo", {"n": 5}))["job_id"]
