@@ -79,10 +79,10 @@ static void answer_list(struct asked *q)
 		buf_format(
 			&out, "%s{\"blob\":\"%s\",\"bytes\":%" PRIu64 ",\"used_at\":\"%s\"}", i ? "," : "", b->name, b->bytes, at);
 	}
-	buf_text(&out, "]");
 	if (q->n == q->limit)
-		buf_format(&out, ",\"next\":\"%s\"", q->list[q->n - 1].name);
-	buf_text(&out, "}");
+		buf_format(&out, "],\"cursor\":\"%s\"}", q->list[q->n - 1].name);
+	else
+		buf_text(&out, "],\"cursor\":null}");
 	api_reply_buf(q->request, 200, &out);
 }
 

@@ -40,7 +40,7 @@ static int each_blob(int (*each)(void *context, const json_t *blob), void *conte
 		if (code)
 			return code;
 		json_array_foreach(json_object_get(r.json, "blobs"), i, blob) code = code ? code : each(context, blob);
-		const char *next = json_string_value(json_object_get(r.json, "next"));
+		const char *next = json_string_value(json_object_get(r.json, "cursor"));
 		more = next && !code;
 		mem_free_at(&path);
 		path = more ? url_path("/v1/blobs?limit=1000&cursor=", next, "") : NULL;

@@ -53,20 +53,36 @@ struct asked {
 	int64_t status;
 };
 
+static void close_once(void *handle)
+{
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* It is over when it has ended and nobody writes any more; what it has left behind may hold the pipe until the limit. */
+static void look_for_end(struct asked *a)
+{
+	if (a->ended && uv_is_closing((uv_handle_t *)&a->out))
+		close_once(&a->limit);
+}
+
 static void on_ended(uv_process_t *process, int64_t status, int signal)
 {
 	struct asked *a = process->data;
 	a->ended = true;
 	a->status = signal ? -1 : status;
-	uv_close((uv_handle_t *)process, NULL);
-	uv_close((uv_handle_t *)&a->limit, NULL);
+	close_once(process);
+	look_for_end(a);
 }
 
 static void on_late(uv_timer_t *timer)
 {
 	struct asked *a = timer->data;
 	a->late = true;
-	uv_process_kill(&a->process, SIGKILL);
+	if (!a->ended)
+		uv_process_kill(&a->process, SIGKILL);
+	close_once(&a->out);
+	look_for_end(a);
 }
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
@@ -81,7 +97,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *got)
 	if (n > 0)
 		buf_add(&a->text, got->base, (size_t)n);
 	if (n < 0 || a->text.size > DESCRIPTION_MAX)
-		uv_close((uv_handle_t *)stream, NULL);
+		close_once(stream);
+	look_for_end(a);
 }
 
 /* PROGRAM --describe, within DESCRIBE_LIMIT_MS; its text goes to a->text. */
@@ -103,9 +120,9 @@ static enum errcode run_describe(const struct worker_code *code, struct asked *a
 	a->process.data = a->out.data = a->limit.data = a;
 	int bad = uv_spawn(&loop, &a->process, &o);
 	if (bad) {
-		uv_close((uv_handle_t *)&a->process, NULL);
-		uv_close((uv_handle_t *)&a->out, NULL);
-		uv_close((uv_handle_t *)&a->limit, NULL);
+		close_once(&a->process);
+		close_once(&a->out);
+		close_once(&a->limit);
 	} else {
 		uv_read_start((uv_stream_t *)&a->out, on_room, on_read);
 		uv_timer_start(&a->limit, on_late, DESCRIBE_LIMIT_MS, 0);

@@ -76,7 +76,7 @@ struct daemon {
 	int exit_code;
 };
 
-/* wiring.c */
+/* wiring.c, wiring_jobs.c */
 enum errcode daemon_open(
 	struct daemon *d, struct err *e); /* settings are read; everything is there when it returns E_OK */
 void daemon_set_limits(struct daemon *d, const struct settings *s); /* of jobs, from the settings */

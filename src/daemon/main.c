@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int refuse(int code, const struct err *e)
@@ -56,6 +57,7 @@ static int run(struct daemon *d)
 	struct err e;
 	uv_signal_t handles[3];
 	signal(SIGPIPE, SIG_IGN);
+	umask(077); /* whatever is made in the data directory is its user's alone */
 	enum errcode code = daemon_open(d, &e);
 	if (code) {
 		/* That another daemon is there, or that the place is wrong, does not change by trying again. */

@@ -61,7 +61,7 @@ static void check_lock(struct doctor *d)
 	enum errcode code = lockfile_take(path, &d->lock, &e);
 	if (code == E_CONFLICT) {
 		d->repair = false;
-		doctor_say(d, "lock", d->o->repair ? DOCTOR_WARNING : DOCTOR_OK, "%s%s", e.text,
+		doctor_say(d, "lock", d->o->repair ? DOCTOR_WARNING : DOCTOR_OK, "a daemon works here%s",
 			d->o->repair ? "; nothing is repaired meanwhile" : "");
 	} else if (code) {
 		doctor_say(d, "lock", DOCTOR_ERROR, "%s", e.text);

@@ -126,7 +126,7 @@ class Doctor(unittest.TestCase):
             blob = d.http("POST", "/v1/blobs", b"x" * 100, {"Content-Type": "application/octet-stream"}).json()["blob"]
             ended(d, submit(d, "fail", {"blob": blob}))
             table = d.reeve("doctor", "--data-dir", d.data)
-            self.assertRegex(table, r"lock +ok +.*process")
+            self.assertRegex(table, r"lock +ok +a daemon works here")
             self.assertRegex(table, r"store +ok")
             self.assertNotIn("error", table)
             d.reeve("down")
