@@ -12,7 +12,6 @@ enum {
 	DELETE_STEP = 256, /* files in one go */
 	SCAN_ROWS = 2000, /* rows in one go */
 	SCAN_BYTES = 4 << 20,
-	CLOCK_STEP_MS = 20, /* files get their times from a clock that goes in steps of the kernel's tick */
 	FIRST_MS = 1000,
 	OFTEN_MS = 1000, /* no more often than so, and at least */
 	SELDOM_MS = 3600 * 1000,
@@ -239,7 +238,7 @@ static void begin(struct blob_collector *c, int64_t keep_unused_ms)
 	c->running = true;
 	c->folder = 0;
 	c->watch = (struct store_watch){0};
-	c->sweep = sweep_new(c->o.blobs, now_ms - keep_unused_ms - CLOCK_STEP_MS, CANDIDATES_MAX);
+	c->sweep = sweep_new(c->o.blobs, now_ms - keep_unused_ms, CANDIDATES_MAX);
 	if (!give_up(c))
 		walk(c);
 }
