@@ -154,11 +154,6 @@ REEVE_PUBLIC const char *reeve_client_error(const struct reeve_client *c)
 
 /* ── submitting ── */
 
-static struct span span_of(const char *text)
-{
-	return (struct span){text, text ? strlen(text) : 0};
-}
-
 static bool body_room(struct reeve_client *c, size_t size)
 {
 	char *grown = size > c->body_room ? realloc(c->body, size) : c->body;
@@ -332,13 +327,21 @@ REEVE_PUBLIC int reeve_client_submit(
 	return rc;
 }
 
+int client_job_id(struct reeve_client *c, const char *id, uint64_t *job)
+{
+	if (!id || id_parse(id, strlen(id), job) < 0)
+		return client_refuse(
+			c, REEVE_E_INVALID, "\"%.40s\" is no job's id: those have 13 letters and digits", id ? id : "");
+	return REEVE_OK;
+}
+
 static int put_question(struct reeve_client *c, uint8_t type, const char *id, int64_t number)
 {
 	uint64_t job;
+	int rc = client_job_id(c, id, &job);
 
-	if (!id || id_parse(id, strlen(id), &job) < 0)
-		return client_refuse(
-			c, REEVE_E_INVALID, "\"%.40s\" is no job's id: those have 13 letters and digits", id ? id : "");
+	if (rc != REEVE_OK)
+		return rc;
 	return io_put_simple(&c->out, type, c->tickets += 2, job, number, (struct span){0}) ? REEVE_OK
 																						: client_refuse_memory(c);
 }

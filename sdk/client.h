@@ -22,6 +22,7 @@ struct reeve_client {
 __attribute__((format(printf, 3, 4))) int client_refuse(struct reeve_client *c, int code, const char *format, ...);
 int client_refuse_memory(struct reeve_client *c);
 int client_begin(struct reeve_client *c); /* of a blocking request: none may be outstanding */
+int client_job_id(struct reeve_client *c, const char *id, uint64_t *job);
 int client_ask(struct reeve_client *c, uint64_t ticket, int64_t timeout_ms, struct wire_message *m); /* its answer */
 int client_keep_json(struct reeve_client *c, const struct wire_message *m, struct reeve_bytes *json); /* with its NUL */
 int client_take_other(

@@ -16,7 +16,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(char *why, size_t size, 
 	return code;
 }
 
-static struct span span_of(const char *text)
+struct span span_of(const char *text)
 {
 	return (struct span){text, text ? strlen(text) : 0};
 }

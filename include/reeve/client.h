@@ -1,4 +1,4 @@
-/* reeve/client.h - use a daemon of this host from C: submit jobs, wait for them, show them, invoke capabilities.
+/* reeve/client.h - use a daemon of this host from C: submit jobs, wait for them, show and change them, invoke capabilities.
  *
  * It speaks the link to the daemon's own socket: many requests at once over one connection, no HTTP, no JSON per job.
  *
@@ -89,6 +89,27 @@ REEVE_PUBLIC int reeve_client_wait(
 
 /* The job as JSON, as GET /v1/jobs/{id} shows it. */
 REEVE_PUBLIC int reeve_client_show(struct reeve_client *c, const char *id, struct reeve_bytes *json);
+
+/* ── changes: of one job, dead letter or queue ── as the routes of the HTTP API have them. Each returns when the change is on disk.
+ * REEVE_E_INVALID: no such id can be, or a name or priority is wrong. REEVE_E_NOT_FOUND, REEVE_E_STATE: see each.
+ * REEVE_E_AGAIN with the connection still there: a limit, or the disk. A daemon that is older than these calls ends the
+ * connection. */
+
+/* A job that waits or runs. A handler that runs is told; the job is cancelled in any case. REEVE_E_NOT_FOUND: there is no such
+ * job; REEVE_E_STATE: it is over, or just being cancelled. */
+REEVE_PUBLIC int reeve_client_cancel(struct reeve_client *c, const char *id);
+/* A waiting job to another queue or priority; capability or namespace_ NULL, priority -1: as it is. It keeps its time of waiting.
+ * REEVE_E_NOT_FOUND: there is no such job; REEVE_E_STATE: it does not wait any more, or its pipeline run waits for it there. */
+REEVE_PUBLIC int reeve_client_move(
+	struct reeve_client *c, const char *id, const char *capability, const char *namespace_, int priority);
+/* A dead letter: tried again from the beginning under the same id, or removed for ever. REEVE_E_NOT_FOUND: there is no such dead
+ * letter; REEVE_E_STATE: it is being replayed or purged already. */
+REEVE_PUBLIC int reeve_client_replay(struct reeve_client *c, const char *id);
+REEVE_PUBLIC int reeve_client_purge(struct reeve_client *c, const char *id);
+/* A paused queue gives out no jobs; what runs goes on, and jobs can be submitted. It need not have had a job yet, and doing it twice
+ * is harmless. namespace_ NULL: "default". */
+REEVE_PUBLIC int reeve_client_pause(struct reeve_client *c, const char *capability, const char *namespace_);
+REEVE_PUBLIC int reeve_client_resume(struct reeve_client *c, const char *capability, const char *namespace_);
 
 /* ── batches: jobs with one progress and one end ── *json is the batch as GET /v1/batches/{id} shows it; it stays until the next
  * call for c. Open one, submit jobs with spec.batch = id, close it; then it is over when its jobs are. `json`: members as of

@@ -81,6 +81,11 @@ enum errcode api_job_json(struct api *a, uint64_t id, struct buf *out, struct er
 
 const char *api_status_of(struct api *a, uint64_t id); /* its word, or NULL: unknown. job_json.c */
 
+/* As queue_cancel and queue_move; of a job that is over, E_STATE says so. For clients of the link, too. job_change.c */
+enum errcode job_change_cancel(struct api *a, uint64_t id, queue_done *done, void *context, struct err *e);
+enum errcode job_change_move(
+	struct api *a, uint64_t id, const struct job_move *to, queue_done *done, void *context, struct err *e);
+
 void api_add_job(struct buf *out, const struct job_view *v, struct bytes result); /* result empty: null */
 void api_add_error(struct buf *out, const struct job_error *error);
 void api_add_time(struct buf *out, const char *name, int64_t at_ms); /* ,"name":"..."; 0: null */

@@ -66,21 +66,9 @@ static enum errcode read_move(struct http_request *r, struct job_move *to, struc
 	struct json_member m[8];
 	size_t n = 0;
 	enum errcode code = json_span_members(http_body(r), m, ARRAY_SIZE(m), &n, e);
-	if (!code && n == 0)
-		return err_set(e, E_INVALID, "where to? priority, capability or namespace is needed");
 	for (size_t i = 0; !code && i < n; i++)
 		code = take_member(&m[i], to, names, e);
 	return code;
-}
-
-/* The queue knows live jobs only: one that is over is not unknown. */
-static void refuse(struct api *a, struct http_request *r, uint64_t id, const struct err *e)
-{
-	scoped(buf_fini) struct buf job = {0};
-	if (e->code == E_NOT_FOUND && api_job_json(a, id, &job, NULL) == E_OK)
-		api_fail(r, E_STATE, "the job is over; only one that is pending or scheduled can be moved");
-	else
-		http_problem(r, e);
 }
 
 void api_move_job(void *context, struct http_request *r)
@@ -97,12 +85,12 @@ void api_move_job(void *context, struct http_request *r)
 	http_set_data(r, m, client_gone);
 	enum errcode code = read_move(r, &to, &names, &e);
 	if (!code)
-		code = queue_move(a->queues, id, &to, loop_now_ms(a->loop), moved, m, &e);
+		code = job_change_move(a, id, &to, moved, m, &e);
 	buf_fini(&names.namespace);
 	buf_fini(&names.capability);
 	if (!code)
 		return;
 	http_set_data(r, NULL, NULL);
 	free(m);
-	refuse(a, r, id, &e);
+	http_problem(r, &e);
 }

@@ -163,16 +163,6 @@ static void cancelled(void *context, enum errcode code)
 	free(c);
 }
 
-/* The queue knows live jobs only: one that is over is not unknown. */
-static void answer_uncancelled(struct api *a, struct http_request *r, uint64_t id, const struct err *e)
-{
-	scoped(buf_fini) struct buf job = {0};
-	if (e->code == E_NOT_FOUND && api_job_json(a, id, &job, NULL) == E_OK)
-		api_fail(r, E_STATE, "the job is over; only one that waits or runs can be cancelled");
-	else
-		http_problem(r, e);
-}
-
 static void cancel_job(void *context, struct http_request *r)
 {
 	struct api *a = context;
@@ -183,10 +173,10 @@ static void cancel_job(void *context, struct http_request *r)
 	struct cancelling *c = NEW(struct cancelling);
 	*c = (struct cancelling){a, r, id};
 	http_set_data(r, c, canceller_gone);
-	if (queue_cancel(a->queues, id, loop_now_ms(a->loop), cancelled, c, &e) != E_OK) {
+	if (job_change_cancel(a, id, cancelled, c, &e) != E_OK) {
 		http_set_data(r, NULL, NULL);
 		free(c);
-		answer_uncancelled(a, r, id, &e);
+		http_problem(r, &e);
 	}
 }
 

@@ -206,6 +206,7 @@ enum errcode clients_open(struct daemon *d, struct err *e)
 		.show = handle_show,
 		.call = handle_call,
 		.batch = client_batch,
+		.control = client_control,
 		.gone = handle_gone};
 	char path[300];
 	snprintf(path, sizeof path, "%s.link", d->settings->socket);

@@ -147,6 +147,7 @@ struct client_holds { /* what a request of the link's waits with: first member o
 };
 void client_batch(void *context, struct link_request *r, enum link_batch what, uint64_t id, int64_t timeout_ms,
 	struct bytes json); /* client_batches.c */
+void client_control(void *context, struct link_request *r, const struct message_control *what); /* client_control.c */
 enum errcode clients_open(struct daemon *d, struct err *e);
 
 /* stop.c */

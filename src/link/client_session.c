@@ -193,6 +193,17 @@ void link_shown(struct link_request *r, struct bytes json)
 	request_end(r);
 }
 
+void link_controlled(struct link_request *r)
+{
+	struct message_out m;
+
+	if (r->client) {
+		message_put_simple(&m, &(struct message_simple){0});
+		link_conn_put(r->client->conn, FRAME_CONTROLLED, r->ticket, &m, NULL, 0);
+	}
+	request_end(r);
+}
+
 /* ── questions ── */
 
 static struct bytes bytes_at(struct span s)
@@ -302,6 +313,17 @@ static const char *take_batch(struct client *c, const struct wire_message *m)
 	return NULL;
 }
 
+static const char *take_control(struct client *c, const struct wire_message *m)
+{
+	const struct link_client_handlers *h = &c->all->handlers;
+	struct message_control what;
+
+	if (!message_get_control(m, &what))
+		return "CONTROL is malformed";
+	h->control(h->context, request_new(c, m->id, FRAME_CONTROL), &what);
+	return NULL;
+}
+
 static const char *greet(struct client *c, const struct wire_message *m)
 {
 	struct buf json = {0};
@@ -340,6 +362,8 @@ static const char *on_message(void *context, struct wire_message *m)
 	case FRAME_BATCH_CANCEL:
 	case FRAME_BATCH_WAIT:
 		return take_batch(c, m);
+	case FRAME_CONTROL:
+		return take_control(c, m);
 	default:
 		return frame_name(m->type) ? "a client may not send this frame" : NULL; /* ignorable */
 	}

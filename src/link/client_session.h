@@ -1,4 +1,4 @@
-/* client_session.h - the daemon's socket for clients of the link: submit many, wait, show, invoke, without HTTP.
+/* client_session.h - the daemon's socket for clients of the link: submit many, wait, show, change, invoke, without HTTP.
  *
  * It stands beside the API's socket (its path + ".link", mode 0600, so only the daemon's user and root). link/ knows no
  * queue and no dispatch: the wiring fills struct link_client_handlers. Each request has an answer function; the handler
@@ -18,6 +18,7 @@
 struct loop;
 struct link_clients; /* the listening socket and its clients */
 struct link_request; /* one question; answered once */
+struct message_control; /* wire/message.h */
 
 enum {
 	LINK_CLIENTS_MAX = 1024,
@@ -48,6 +49,9 @@ struct link_client_handlers {
 	 * link_shown. */
 	void (*batch)(void *context, struct link_request *r, enum link_batch what, uint64_t id, int64_t timeout_ms,
 		struct bytes json);
+	/* One job, dead letter or queue is to be changed. Nothing of it was checked; borrowed for the call. Answer by
+	 * link_controlled when it is durable. */
+	void (*control)(void *context, struct link_request *r, const struct message_control *what);
 	/* The client of r is gone: stop waiting, then answer (the answer goes nowhere and frees r). NULL: no interest. */
 	void (*gone)(void *context, struct link_request *r);
 };
@@ -64,6 +68,7 @@ void link_submitted(struct link_request *r, const uint64_t *ids, const bool *exi
 void link_refused(struct link_request *r, const struct err *why); /* any request */
 void link_ended(struct link_request *r, const struct link_outcome *outcome);
 void link_shown(struct link_request *r, struct bytes json);
+void link_controlled(struct link_request *r);
 void link_called(struct link_request *r, struct bytes result, const struct job_error *error);
 
 void *link_request_get(const struct link_request *r); /* the handler's own pointer; NULL at first */

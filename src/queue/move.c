@@ -40,6 +40,8 @@ static enum errcode check(struct queues *qs, uint64_t id, const struct job_move 
 	char text[ID_TEXT_SIZE];
 	struct job *j = index_get(&qs->live, id);
 	id_format(id, text);
+	if (to->priority == -1 && !to->namespace.size && !to->capability.size)
+		return err_set(e, E_INVALID, "where to? priority, capability or namespace is needed");
 	if (!j)
 		return err_set(e, E_NOT_FOUND, "job %s: is not live", text);
 	if (j->state != JOB_PENDING && j->state != JOB_SCHEDULED)

@@ -43,6 +43,16 @@ static void it_goes_to_another_queue_with_its_input_and_its_time_of_waiting(void
 	assert_string_equal(input.data, "{\"a\":1}");
 }
 
+static void a_move_to_nowhere_else_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct err e;
+	uint64_t id = submit(f, 5);
+	assert_int_equal(move(f, id, &(struct job_move){.priority = -1}, &e), E_INVALID);
+	assert_string_equal(e.text, "where to? priority, capability or namespace is needed");
+	assert_int_equal(queues_find(f->qs, id)->state, JOB_PENDING);
+}
+
 static void a_delayed_job_stays_delayed(void **state)
 {
 	struct fixture *f = *state;
@@ -87,6 +97,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_waiting_job_takes_its_place_at_the_new_priority),
 		TEST(it_goes_to_another_queue_with_its_input_and_its_time_of_waiting),
+		TEST(a_move_to_nowhere_else_is_refused),
 		TEST(a_delayed_job_stays_delayed),
 		TEST(one_that_runs_is_refused_with_the_word_of_its_state),
 		TEST(one_that_is_cancelled_meanwhile_is_cancelled),

@@ -204,7 +204,8 @@ enum errcode queue_progress(
 /* ── manage ── */
 enum errcode queue_cancel(struct queues *qs, uint64_t id, int64_t now_ms, queue_done *done, void *context,
 	struct err *e); /* E_STATE when over */
-/* To another priority or queue, durably; it keeps its time of waiting. Only one that waits: else E_STATE says how it is. */
+/* To another priority or queue, durably; it keeps its time of waiting. Only one that waits: else E_STATE says how it is.
+ * E_INVALID: to nowhere else. */
 struct job_move {
 	int priority; /* -1: as it is */
 	struct bytes namespace, capability; /* empty: as they are */

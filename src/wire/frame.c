@@ -42,6 +42,8 @@ static const char *const names[] = {
 	[FRAME_BATCH_CLOSE] = "BATCH_CLOSE",
 	[FRAME_BATCH_CANCEL] = "BATCH_CANCEL",
 	[FRAME_BATCH_WAIT] = "BATCH_WAIT",
+	[FRAME_CONTROL] = "CONTROL",
+	[FRAME_CONTROLLED] = "CONTROLLED",
 };
 
 const char *frame_name(uint8_t type)

@@ -70,6 +70,8 @@ enum frame_type { /* w: sent by a worker, c: by a client, e: by the engine. J: t
 	FRAME_BATCH_CLOSE, /* c */
 	FRAME_BATCH_CANCEL, /* c */
 	FRAME_BATCH_WAIT, /* c */
+	FRAME_CONTROL, /* c    one job or queue is to be changed */
+	FRAME_CONTROLLED, /* e    that is durable */
 };
 
 struct frame {

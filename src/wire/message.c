@@ -267,6 +267,36 @@ bool message_get_answer(const struct wire_message *m, struct message_answer *a)
 	return ended(&r) && m->file_n == 0;
 }
 
+void message_put_control(struct message_out *out, const struct message_control *c)
+{
+	struct writer w = begin(out);
+	number(&w, c->job, 8);
+	number(&w, c->operation, 1);
+	number(&w, (uint8_t)c->priority, 1);
+	number(&w, c->namespace.size, 2);
+	number(&w, c->capability.size, 2);
+	number(&w, 0, 2);
+	body(&w, c->namespace);
+	body(&w, c->capability);
+	finish(&w);
+}
+
+bool message_get_control(const struct wire_message *m, struct message_control *c)
+{
+	struct reader r = open(m);
+	size_t namespace, capability;
+
+	c->job = take(&r, 8);
+	c->operation = (uint8_t)take(&r, 1);
+	c->priority = (int8_t)take(&r, 1);
+	namespace = take(&r, 2);
+	capability = take(&r, 2);
+	take(&r, 2);
+	c->namespace = take_span(&r, namespace);
+	c->capability = take_span(&r, capability);
+	return ended(&r) && m->file_n == 0;
+}
+
 static size_t rare_size(const struct message_spec *s)
 {
 	bool any =

@@ -54,7 +54,7 @@ bool message_get_result(const struct wire_message *m, struct message_result *r);
 /* STARTED, SETTLED, GIVEN_BACK, CANCEL, FORGET: a fence. ITEM: fence, key, data. CHECKPOINT: fence, data. PROGRESS: fence,
  * number = percent, data. ITEM_DONE: fence, number = outcome. PING, PONG: fence = 0, number = healthy, data = why.
  * DRAIN: number = grace_ms. BLOB_PUT: fence, number = request. BLOB_NAME: fence = request, number = outcome, data = the name or a
- * sentence. WAIT: fence = job, number = timeout_ms. SHOW: fence = job. REFUSED: number = outcome, data = sentence. */
+ * sentence. WAIT: fence = job, number = timeout_ms. SHOW: fence = job. CONTROLLED: zero. REFUSED: number = outcome, data = sentence. */
 struct message_simple {
 	uint64_t fence;
 	int64_t number;
@@ -88,6 +88,24 @@ struct message_answer {
 };
 void message_put_answer(struct message_out *out, const struct message_answer *a);
 bool message_get_answer(const struct wire_message *m, struct message_answer *a);
+
+/* CONTROL. An operation or a priority that is not known is for the receiver to refuse: the message is well-formed. */
+enum message_operation {
+	MESSAGE_CANCEL = 1,
+	MESSAGE_MOVE, /* a waiting job: to what is named */
+	MESSAGE_REPLAY, /* a dead letter, as the next */
+	MESSAGE_PURGE,
+	MESSAGE_PAUSE, /* a queue, as the next */
+	MESSAGE_RESUME,
+};
+struct message_control {
+	uint64_t job; /* 0: of a queue */
+	uint8_t operation;
+	int8_t priority; /* MOVE; -1: as it is */
+	struct span namespace, capability; /* empty: "default", or as it is; the capability of a queue is needed */
+};
+void message_put_control(struct message_out *out, const struct message_control *c);
+bool message_get_control(const struct wire_message *m, struct message_control *c);
 
 struct message_spec { /* one job of a SUBMIT */
 	struct span capability, namespace, input, key, tags, traceparent, fair_key; /* key: the idempotency key */

@@ -152,7 +152,7 @@ static void every_message_is_checked_to_its_last_byte(void **state)
 {
 	struct message_out out;
 	struct span a = {"alpha", 5}, b = {"be", 2}, c = {"gamma-gamma", 11};
-	for (int type = 0; type < 6; type++) {
+	for (int type = 0; type < 7; type++) {
 		char flat[256];
 		size_t size = 0, good = 0;
 		if (type == 0)
@@ -172,6 +172,9 @@ static void every_message_is_checked_to_its_last_byte(void **state)
 			message_put_call(&out, &(struct message_call){.capability = a, .namespace = b, .input = c});
 		else if (type == 4)
 			message_put_answer(&out, &(struct message_answer){.code = a, .text = b, .result = c});
+		else if (type == 5)
+			message_put_control(
+				&out, &(struct message_control){.operation = MESSAGE_MOVE, .namespace = a, .capability = b});
 		else
 			message_put_simple(&out, &(struct message_simple){.fence = 1, .number = -2});
 		for (int i = 0; i < out.n; i++) {
@@ -186,18 +189,20 @@ static void every_message_is_checked_to_its_last_byte(void **state)
 			struct message_log log;
 			struct message_call call;
 			struct message_answer answer;
+			struct message_control control;
 			struct message_simple simple;
 			bool ok = type == 0	  ? message_get_job(&m, &job)
 					  : type == 1 ? message_get_result(&m, &result)
 					  : type == 2 ? message_get_log(&m, &log)
 					  : type == 3 ? message_get_call(&m, &call)
 					  : type == 4 ? message_get_answer(&m, &answer)
+					  : type == 5 ? message_get_control(&m, &control)
 								  : message_get_simple(&m, &simple);
 			good += ok;
 			if (n == size)
 				assert_true(ok);
 		}
-		assert_int_equal(good, type == 5 ? 2 : 1); /* a simple message may have any bytes behind its numbers */
+		assert_int_equal(good, type == 6 ? 2 : 1); /* a simple message may have any bytes behind its numbers */
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "loop/loop.h"
 #include "wire/frame.h"
 #include "wire/id.h"
+#include "wire/message.h"
 
 #include <pthread.h>
 #include <reeve/client.h>
@@ -31,6 +32,8 @@ static struct {
 	char unique_key[16], key[16], callback[64];
 	enum link_batch batch_verb;
 	char batch_json[64];
+	struct message_control control; /* the last; its names are gone */
+	char control_names[64];
 } t;
 
 /* ── the daemon ── */
@@ -106,6 +109,20 @@ static void on_batch(
 	link_shown(r, buf_bytes(&out));
 }
 
+static void on_control(void *context, struct link_request *r, const struct message_control *what)
+{
+	struct err e;
+	t.control = *what;
+	snprintf(t.control_names, sizeof t.control_names, "%.*s/%.*s", (int)what->namespace.size, what->namespace.data,
+		(int)what->capability.size, what->capability.data);
+	if (what->job == 9) {
+		err_set(&e, E_STATE, "job 9: is over");
+		link_refused(r, &e);
+	} else {
+		link_controlled(r);
+	}
+}
+
 static void on_gone(void *context, struct link_request *r)
 {
 	struct link_outcome o = {.id = 1000000, .state = JOB_PROCESSING};
@@ -127,7 +144,7 @@ static void *daemon_thread(void *loop)
 
 static int begin(void **state)
 {
-	struct link_client_handlers h = {NULL, on_submit, on_wait, on_show, on_call, on_batch, on_gone};
+	struct link_client_handlers h = {NULL, on_submit, on_wait, on_show, on_call, on_batch, on_control, on_gone};
 	struct err e;
 	memset(&t, 0, sizeof t);
 	strcpy(t.directory, "/tmp/reeve-client-XXXXXX");
@@ -339,6 +356,8 @@ static void what_is_no_link_is_told_so(void **state)
 	frame_put(frame, &(struct frame){.type = FRAME_HELLO});
 	frame_put(frame + FRAME_HEADER, &(struct frame){.type = FRAME_SUBMIT, .size = 8});
 	expect_error(bytes, FRAME_PREFACE + 2 * FRAME_HEADER + 8, "1 to 10000");
+	frame_put(frame + FRAME_HEADER, &(struct frame){.type = FRAME_CONTROL, .size = 8});
+	expect_error(bytes, FRAME_PREFACE + 2 * FRAME_HEADER + 8, "CONTROL is malformed");
 	frame_put(frame + FRAME_HEADER, &(struct frame){.type = FRAME_JOB});
 	expect_error(bytes, FRAME_PREFACE + 2 * FRAME_HEADER, "a client may not send");
 }
@@ -406,6 +425,43 @@ static void a_batch_is_opened_filled_closed_waited_for_and_cancelled(void **stat
 	assert_non_null(strstr(reeve_client_error(t.c), "nine"));
 }
 
+static void a_job_a_dead_letter_and_a_queue_are_changed(void **state)
+{
+	assert_int_equal(reeve_client_cancel(t.c, "0000000000007"), REEVE_OK);
+	assert_true(t.control.operation == MESSAGE_CANCEL && t.control.job == 7);
+	assert_int_equal(reeve_client_move(t.c, "0000000000007", "other.thing", NULL, -1), REEVE_OK);
+	assert_true(t.control.operation == MESSAGE_MOVE && t.control.job == 7 && t.control.priority == -1);
+	assert_string_equal(t.control_names, "/other.thing");
+	assert_int_equal(reeve_client_move(t.c, "0000000000007", NULL, "lab", 9), REEVE_OK);
+	assert_int_equal(t.control.priority, 9);
+	assert_string_equal(t.control_names, "lab/");
+	assert_int_equal(reeve_client_replay(t.c, "0000000000007"), REEVE_OK);
+	assert_int_equal(t.control.operation, MESSAGE_REPLAY);
+	assert_int_equal(reeve_client_purge(t.c, "0000000000007"), REEVE_OK);
+	assert_int_equal(t.control.operation, MESSAGE_PURGE);
+	assert_int_equal(reeve_client_pause(t.c, "some.thing", "lab"), REEVE_OK);
+	assert_true(t.control.operation == MESSAGE_PAUSE && t.control.job == 0);
+	assert_string_equal(t.control_names, "lab/some.thing");
+	assert_int_equal(reeve_client_resume(t.c, "some.thing", NULL), REEVE_OK);
+	assert_int_equal(t.control.operation, MESSAGE_RESUME);
+	assert_string_equal(t.control_names, "/some.thing");
+}
+
+static void a_change_that_cannot_be_is_refused_and_the_client_goes_on(void **state)
+{
+	char long_name[200] = {0};
+	memset(long_name, 'a', sizeof long_name - 1);
+	assert_int_equal(reeve_client_cancel(t.c, "0000000000009"), REEVE_E_STATE);
+	assert_string_equal(reeve_client_error(t.c), "job 9: is over");
+	assert_int_equal(reeve_client_purge(t.c, "nine"), REEVE_E_INVALID);
+	assert_int_equal(reeve_client_replay(t.c, NULL), REEVE_E_INVALID);
+	assert_int_equal(reeve_client_move(t.c, "0000000000007", NULL, NULL, 265), REEVE_E_INVALID);
+	assert_non_null(strstr(reeve_client_error(t.c), "265"));
+	assert_int_equal(reeve_client_pause(t.c, long_name, NULL), REEVE_E_INVALID);
+	assert_int_equal(reeve_client_cancel(t.c, "0000000000007"), REEVE_OK);
+	assert_int_equal(reeve_client_cancel(NULL, "0000000000007"), REEVE_E_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +472,8 @@ int main(void)
 		TEST(an_outcome_has_a_result_or_an_error),
 		TEST(a_job_is_shown_or_not_found),
 		TEST(a_batch_is_opened_filled_closed_waited_for_and_cancelled),
+		TEST(a_job_a_dead_letter_and_a_queue_are_changed),
+		TEST(a_change_that_cannot_be_is_refused_and_the_client_goes_on),
 		TEST(a_capability_is_invoked),
 		TEST(a_window_of_jobs_is_outstanding_and_each_ends_once),
 		TEST(a_refused_job_gets_one_answer),

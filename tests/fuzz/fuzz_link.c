@@ -31,6 +31,7 @@ static void read_all(const struct wire_message *m)
 	struct message_log log;
 	struct message_call call;
 	struct message_answer answer;
+	struct message_control control;
 	struct message_spec spec;
 	size_t at = MESSAGE_SUBMIT_HEAD, cursor = 0;
 
@@ -47,6 +48,8 @@ static void read_all(const struct wire_message *m)
 		touch(log.fields);
 	if (message_get_call(m, &call))
 		touch(call.input);
+	if (message_get_control(m, &control))
+		touch(control.namespace), touch(control.capability);
 	if (message_get_answer(m, &answer))
 		touch(answer.result);
 	while (message_get_spec(m, &at, &spec))
