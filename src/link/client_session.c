@@ -20,6 +20,8 @@ struct link_clients {
 	struct list clients;
 	size_t n;
 	struct link_request *free_requests;
+	size_t unanswered; /* requests, of clients that are gone, too */
+	bool closed; /* the last answer frees it */
 };
 
 struct client {
@@ -54,18 +56,35 @@ static struct link_request *request_new(struct client *c, uint64_t ticket, uint8
 	*r = (struct link_request){.all = c->all, .client = c, .ticket = ticket, .type = type};
 	list_append(&c->requests, &r->link);
 	c->request_n++;
+	c->all->unanswered++;
 	return r;
+}
+
+static void clients_free(struct link_clients *all)
+{
+	struct link_request *r;
+
+	while ((r = all->free_requests)) {
+		all->free_requests = r->next_free;
+		free(r);
+	}
+	free(all->node);
+	free(all);
 }
 
 /* Answered. */
 static void request_end(struct link_request *r)
 {
+	struct link_clients *all = r->all;
+
 	if (r->client) {
 		list_remove(&r->link);
 		r->client->request_n--;
 	}
-	r->next_free = r->all->free_requests;
-	r->all->free_requests = r;
+	r->next_free = all->free_requests;
+	all->free_requests = r;
+	if (--all->unanswered == 0 && all->closed)
+		clients_free(all);
 }
 
 void *link_request_get(const struct link_request *r)
@@ -428,8 +447,6 @@ enum errcode link_clients_open(struct loop *loop, const char *path, const char *
 
 void link_clients_close(struct link_clients *all)
 {
-	struct link_request *r;
-
 	if (!all)
 		return;
 	link_listener_close(all->listener);
@@ -438,10 +455,7 @@ void link_clients_close(struct link_clients *all)
 		link_conn_drop(c->conn);
 		client_free(c);
 	}
-	while ((r = all->free_requests)) {
-		all->free_requests = r->next_free;
-		free(r);
-	}
-	free(all->node);
-	free(all);
+	all->closed = true;
+	if (!all->unanswered)
+		clients_free(all);
 }

@@ -58,7 +58,7 @@ struct link_client_handlers {
 
 enum errcode link_clients_open(struct loop *loop, const char *path, const char *node,
 	const struct link_client_handlers *handlers, struct link_clients **out, struct err *e);
-/* Every request must be answered from within gone(), if not before: afterwards no answer may come. */
+/* Ends the clients, as if they went away. What is still unanswered (a commit under way) may be answered afterwards. */
 void link_clients_close(struct link_clients *c);
 
 /* The answers; each ends r. A client may ask in its SUBMIT for the outcomes, too: then the session itself calls wait() for

@@ -21,6 +21,7 @@
 
 static struct {
 	char directory[64], socket[96];
+	bool stopped;
 	pthread_t thread;
 	struct loop *loop;
 	struct link_clients *clients;
@@ -34,6 +35,7 @@ static struct {
 	char batch_json[64];
 	struct message_control control; /* the last; its names are gone */
 	char control_names[64];
+	struct link_request *late; /* is answered when the socket is closed already, as by a store that closes */
 } t;
 
 /* ── the daemon ── */
@@ -115,7 +117,9 @@ static void on_control(void *context, struct link_request *r, const struct messa
 	t.control = *what;
 	snprintf(t.control_names, sizeof t.control_names, "%.*s/%.*s", (int)what->namespace.size, what->namespace.data,
 		(int)what->capability.size, what->capability.data);
-	if (what->job == 9) {
+	if (what->job == 8) {
+		__atomic_store_n(&t.late, r, __ATOMIC_RELEASE);
+	} else if (what->job == 9) {
 		err_set(&e, E_STATE, "job 9: is over");
 		link_refused(r, &e);
 	} else {
@@ -126,6 +130,8 @@ static void on_control(void *context, struct link_request *r, const struct messa
 static void on_gone(void *context, struct link_request *r)
 {
 	struct link_outcome o = {.id = 1000000, .state = JOB_PROCESSING};
+	if (r == t.late) /* it is answered all the same */
+		return;
 	t.forever = NULL;
 	link_ended(r, &o);
 }
@@ -133,6 +139,8 @@ static void on_gone(void *context, struct link_request *r)
 static void on_stop(struct message *m)
 {
 	link_clients_close(t.clients);
+	if (t.late)
+		link_controlled(t.late);
 	loop_stop(t.loop);
 }
 
@@ -161,9 +169,11 @@ static int begin(void **state)
 static int end(void **state)
 {
 	reeve_client_close(t.c);
-	t.stop.run = on_stop;
-	loop_post(t.loop, &t.stop);
-	pthread_join(t.thread, NULL);
+	if (!t.stopped) {
+		t.stop.run = on_stop;
+		loop_post(t.loop, &t.stop);
+		pthread_join(t.thread, NULL);
+	}
 	loop_free(t.loop);
 	unlink(t.socket);
 	return rmdir(t.directory);
@@ -462,6 +472,27 @@ static void a_change_that_cannot_be_is_refused_and_the_client_goes_on(void **sta
 	assert_int_equal(reeve_client_cancel(NULL, "0000000000007"), REEVE_E_INVALID);
 }
 
+static void *cancel_late(void *client)
+{
+	return (void *)(intptr_t)reeve_client_cancel(client, "0000000000008");
+}
+
+/* The address sanitizer sees whether what the answer needs is still there. */
+static void a_change_that_is_under_way_when_the_daemon_ends_is_answered_to_nobody(void **state)
+{
+	pthread_t thread;
+	void *code;
+	assert_int_equal(pthread_create(&thread, NULL, cancel_late, t.c), 0);
+	while (!__atomic_load_n(&t.late, __ATOMIC_ACQUIRE))
+		sched_yield();
+	t.stop.run = on_stop;
+	loop_post(t.loop, &t.stop);
+	pthread_join(thread, &code);
+	assert_int_equal((intptr_t)code, REEVE_E_AGAIN);
+	pthread_join(t.thread, NULL);
+	t.stopped = true;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +505,7 @@ int main(void)
 		TEST(a_batch_is_opened_filled_closed_waited_for_and_cancelled),
 		TEST(a_job_a_dead_letter_and_a_queue_are_changed),
 		TEST(a_change_that_cannot_be_is_refused_and_the_client_goes_on),
+		TEST(a_change_that_is_under_way_when_the_daemon_ends_is_answered_to_nobody),
 		TEST(a_capability_is_invoked),
 		TEST(a_window_of_jobs_is_outstanding_and_each_ends_once),
 		TEST(a_refused_job_gets_one_answer),
