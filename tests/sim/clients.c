@@ -269,7 +269,12 @@ static void move(struct world *w)
 	bool waits = model_waits(j);
 	enum errcode code = queue_move(w->qs, j->id, &to, w->now_ms, NULL, NULL, NULL);
 	sim_note(w, "move", j->id, code);
-	SIM_CHECK(w, code == (waits ? E_OK : E_STATE), "job %llu: move: %s", (unsigned long long)j->id, err_word(code));
+	bool nowhere = to.priority < 0 && !to.capability.size;
+	SIM_CHECK(w,
+		code == (nowhere	? E_INVALID
+					: waits ? E_OK
+							: E_STATE),
+		"job %llu: move: %s", (unsigned long long)j->id, err_word(code));
 	if (code)
 		return;
 	w->counts[DID_MOVE]++;
