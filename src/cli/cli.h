@@ -66,6 +66,10 @@ extern const char *client_socket; /* path; set by main */
  * code; otherwise 0 and *r, which reply_fini frees. body NULL: none. */
 int client_request(const char *method, const char *path, const char *content_type, struct bytes body, struct reply *r);
 int client_get(const char *path, struct reply *r);
+/* A request whose answer is only for --json: the command's exit code. */
+int client_do(const struct args *a, const char *method, const char *path);
+/* Says how to go on, below a table that was not all. */
+void client_print_more(const struct reply *r);
 /* GET for a command that prints a table: true: *r is there to be shown, and reply_fini frees it; false: *code is the command's
  * exit code, for --json printed the answer or the daemon refused. */
 bool client_show(const struct args *a, const char *path, struct reply *r, int *code);

@@ -130,6 +130,24 @@ int client_get(const char *path, struct reply *r)
 	return client_request("GET", path, NULL, (struct bytes){0}, r);
 }
 
+int client_do(const struct args *a, const char *method, const char *path)
+{
+	struct reply r;
+	int code = client_request(method, path, NULL, (struct bytes){0}, &r);
+	if (code)
+		return code;
+	if (a->json && r.json)
+		print_json(r.json);
+	reply_fini(&r);
+	return EXIT_OK;
+}
+
+void client_print_more(const struct reply *r)
+{
+	if (json_is_string(json_object_get(r->json, "cursor")))
+		printf("more: --cursor %s\n", json_text(r->json, "cursor"));
+}
+
 bool client_show(const struct args *a, const char *path, struct reply *r, int *code)
 {
 	*code = client_get(path, r);

@@ -265,23 +265,15 @@ static int batch_list(const struct args *a)
 		table_add(t, age);
 	}
 	table_print(t);
-	if (json_is_string(json_object_get(r.json, "cursor")))
-		printf("more: --cursor %s\n", json_text(r.json, "cursor"));
+	client_print_more(&r);
 	reply_fini(&r);
 	return EXIT_OK;
 }
 
 static int batch_cancel(const struct args *a)
 {
-	struct reply r;
 	scoped(mem_free_at) char *path = url_path("/v1/batches/", a->operands[0], "");
-	int code = client_request("DELETE", path, NULL, (struct bytes){0}, &r);
-	if (code)
-		return code;
-	if (a->json)
-		print_json(r.json);
-	reply_fini(&r);
-	return EXIT_OK;
+	return client_do(a, "DELETE", path);
 }
 
 /* The job_id of the last line of a page. */

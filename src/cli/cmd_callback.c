@@ -46,8 +46,7 @@ static int callback_list(const struct args *a)
 		table_addf(t, "%.60s", json_text(c, "error"));
 	}
 	table_print(t);
-	if (json_is_string(json_object_get(r.json, "cursor")))
-		printf("more: --cursor %s\n", json_text(r.json, "cursor"));
+	client_print_more(&r);
 	reply_fini(&r);
 	return EXIT_OK;
 }
@@ -64,18 +63,6 @@ static int callback_show(const struct args *a)
 	return EXIT_OK;
 }
 
-static int change(const struct args *a, const char *method, const char *path)
-{
-	struct reply r;
-	int code = client_request(method, path, NULL, (struct bytes){0}, &r);
-	if (code)
-		return code;
-	if (a->json)
-		print_json(r.json);
-	reply_fini(&r);
-	return EXIT_OK;
-}
-
 /* Those that are named, or with --all every one that has failed. */
 static int change_each(const struct args *a, const char *method, const char *verb)
 {
@@ -86,13 +73,13 @@ static int change_each(const struct args *a, const char *method, const char *ver
 			return complain(EXIT_USAGE, "either ids or --all");
 		buf_format(&path, "/v1/callbacks%s", verb);
 		url_add_option(&path, a, "namespace");
-		return change(a, method, path.data);
+		return client_do(a, method, path.data);
 	}
 	if (!a->operand_n)
 		return complain(EXIT_USAGE, "which callbacks? Give their ids, or --all for those that have failed");
 	for (int i = 0; i < a->operand_n; i++) {
 		scoped(mem_free_at) char *path = url_path("/v1/callbacks/", a->operands[i], verb);
-		int code = change(a, method, path);
+		int code = client_do(a, method, path);
 		if (code > worst)
 			worst = code;
 	}

@@ -308,8 +308,7 @@ static int job_list(const struct args *a)
 		table_add(t, age);
 	}
 	table_print(t);
-	if (json_is_string(json_object_get(r.json, "cursor")))
-		printf("more: --cursor %s\n", json_text(r.json, "cursor"));
+	client_print_more(&r);
 	reply_fini(&r);
 	return EXIT_OK;
 }

@@ -40,15 +40,8 @@ static int namespace_list(const struct args *a)
 
 static int post(const struct args *a, const char *verb)
 {
-	struct reply r;
 	scoped(mem_free_at) char *path = url_path("/v1/namespaces/", a->operands[0], verb);
-	int code = client_request("POST", path, NULL, (struct bytes){0}, &r);
-	if (code)
-		return code;
-	if (a->json)
-		print_json(r.json);
-	reply_fini(&r);
-	return EXIT_OK;
+	return client_do(a, "POST", path);
 }
 
 static int namespace_pause(const struct args *a)

@@ -96,18 +96,6 @@ static int queue_show(const struct args *a)
 
 /* ── pause, resume, limit ── */
 
-static int post(const struct args *a, const char *path)
-{
-	struct reply r;
-	int code = client_request("POST", path, NULL, (struct bytes){0}, &r);
-	if (code)
-		return code;
-	if (a->json)
-		print_json(r.json);
-	reply_fini(&r);
-	return EXIT_OK;
-}
-
 static const struct option_spec pause_options[] = {
 	{"namespace", 'n', "NAME", "whose queue (default `default`)"}, {"all", 'a', NULL, "every queue"}, {0}};
 
@@ -116,7 +104,7 @@ static int change(const struct args *a, const char *verb)
 	if (arg_option(a, "all") ? a->operand_n : !a->operand_n)
 		return complain(EXIT_USAGE, "reeve queue%s: name a CAPABILITY, or say --all", verb);
 	scoped(mem_free_at) char *path = arg_option(a, "all") ? url_path("/v1/queues", "", verb) : path_of(a, verb);
-	return post(a, path);
+	return client_do(a, "POST", path);
 }
 
 static int queue_pause(const struct args *a)

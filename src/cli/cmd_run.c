@@ -149,23 +149,15 @@ static int run_list(const struct args *a)
 		table_add(t, age);
 	}
 	table_print(t);
-	if (json_is_string(json_object_get(r.json, "cursor")))
-		printf("more: --cursor %s\n", json_text(r.json, "cursor"));
+	client_print_more(&r);
 	reply_fini(&r);
 	return EXIT_OK;
 }
 
 static int run_cancel(const struct args *a)
 {
-	struct reply r;
 	scoped(mem_free_at) char *path = url_path("/v1/runs/", a->operands[0], "");
-	int code = client_request("DELETE", path, NULL, (struct bytes){0}, &r);
-	if (code)
-		return code;
-	if (a->json)
-		print_json(r.json);
-	reply_fini(&r);
-	return EXIT_OK;
+	return client_do(a, "DELETE", path);
 }
 
 static const struct option_spec items_options[] = {{"output", 'o', "FILE", "where to (default stdout)"}, {0}};

@@ -100,22 +100,10 @@ static int worker_show(const struct args *a)
 	return EXIT_OK;
 }
 
-static int request(const struct args *a, const char *method, const char *path)
-{
-	struct reply r;
-	int code = client_request(method, path, NULL, (struct bytes){0}, &r);
-	if (code)
-		return code;
-	if (a->json && r.json)
-		print_json(r.json);
-	reply_fini(&r);
-	return EXIT_OK;
-}
-
 static int verb(const struct args *a, const char *after)
 {
 	scoped(mem_free_at) char *path = url_path("/v1/workers/", a->operands[0], after);
-	return request(a, "POST", path);
+	return client_do(a, "POST", path);
 }
 
 static int worker_start(const struct args *a)
@@ -165,7 +153,7 @@ static int worker_add(const struct args *a)
 static int worker_remove(const struct args *a)
 {
 	scoped(mem_free_at) char *path = url_path("/v1/workers/", a->operands[0], "");
-	return request(a, "DELETE", path);
+	return client_do(a, "DELETE", path);
 }
 
 const struct command worker_commands[] = {
