@@ -711,7 +711,7 @@ static void all_dead_letters_of_a_capability_are_replayed_or_purged(void **state
 static void answer_post(int status)
 {
 	for (int i = 0; i < 1000 && !posted; i++)
-		uv_run(loop_uv(api.loop), UV_RUN_NOWAIT), usleep(1000);
+		uv_run(loop_uv(api.loop), UV_RUN_ONCE);
 	assert_non_null(posted);
 	struct callback_request *r = posted;
 	posted = NULL;

@@ -95,6 +95,8 @@ enum errcode crashes_promote(struct daemon *d, const char *id, struct err *e)
 	struct worker *w = supervisor_find(d->supervisor, id);
 	if (!w)
 		return err_set(e, E_NOT_FOUND, "there is no worker \"%s\"", id);
+	if (w->removing)
+		return err_set(e, E_STATE, "worker \"%s\" is being removed", id);
 	if (w->type != WORKER_PROCESS || w->on_crash != WORKER_CRASH_DEMOTE || read_crashes(d, w).n == 0)
 		return err_set(e, E_STATE,
 			"worker \"%s\" was not demoted; only a module that runs as a process since it crashed can be promoted", id);

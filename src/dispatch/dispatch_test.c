@@ -628,14 +628,10 @@ static void nothing_is_given_out_while_it_is_held(void **state)
 	assert_int_equal(f.given_n, 1);
 }
 
-static void a_job_that_a_worker_still_holds_goes_on_after_a_restart(void **state)
+/* The engine dies; the next one is told by the worker that it still runs the job. */
+static struct delivery *reclaimed_after_a_crash(uint64_t id, uint64_t fence)
 {
-	instance(0, 0);
-	uint64_t id = submit(1);
-	start(f.given[0]);
-	uint64_t fence = f.given[0]->fence;
-	f.given[0]->events->lost(f.given[0], NULL); /* writes nothing: for the store it is as if the engine had died here */
-	gone(0);
+	struct delivery *d;
 	struct store *next;
 	store_memory_crash(f.store, 0, &next);
 	dispatch_free(f.d);
@@ -644,7 +640,6 @@ static void a_job_that_a_worker_still_holds_goes_on_after_a_restart(void **state
 	f.store = next;
 	open_all();
 	dispatch_hold(f.d, true);
-	struct delivery *d;
 	struct instance *i = f.instances[0] = instance_new(f.worker, &runner, "w-0", 0, f.now);
 	add_capability(i, "work", 0);
 	assert_int_equal(dispatch_reclaim(f.d, i, id, fence, true, &d, NULL), E_OK);
@@ -653,6 +648,18 @@ static void a_job_that_a_worker_still_holds_goes_on_after_a_restart(void **state
 	dispatch_instance_running(f.d, i);
 	dispatch_hold(f.d, false);
 	turn();
+	return d;
+}
+
+static void a_job_that_a_worker_still_holds_goes_on_after_a_restart(void **state)
+{
+	instance(0, 0);
+	uint64_t id = submit(1);
+	start(f.given[0]);
+	uint64_t fence = f.given[0]->fence;
+	f.given[0]->events->lost(f.given[0], NULL); /* writes nothing: for the store it is as if the engine had died here */
+	gone(0);
+	struct delivery *d = reclaimed_after_a_crash(id, fence);
 	assert_int_equal(f.given_n, 1);
 	finish(d, "\"once\"");
 	assert_int_equal(f.ended, 1);
@@ -668,23 +675,7 @@ static void what_an_earlier_engine_stopped_and_did_not_write_down_is_given_out_a
 	uint64_t fence = f.given[0]->fence;
 	f.given[0]->events->lost(f.given[0], NULL); /* writes nothing: for the store it is as if the engine had died here */
 	gone(0);
-	struct store *next;
-	store_memory_crash(f.store, 0, &next);
-	dispatch_free(f.d);
-	registry_free(f.registry);
-	queues_free(f.qs);
-	f.store = next;
-	open_all();
-	dispatch_hold(f.d, true);
-	struct delivery *d;
-	struct instance *i = f.instances[0] = instance_new(f.worker, &runner, "w-0", 0, f.now);
-	add_capability(i, "work", 0);
-	assert_int_equal(dispatch_reclaim(f.d, i, id, fence, true, &d, NULL), E_OK);
-	i->state = INSTANCE_RUNNING;
-	registry_add(f.registry, i);
-	dispatch_instance_running(f.d, i);
-	dispatch_hold(f.d, false);
-	turn();
+	struct delivery *d = reclaimed_after_a_crash(id, fence);
 	struct job_error error = {.code = "cancelled"};
 	d->events->finished(d, (struct bytes){0}, &error);
 	turn();
